@@ -1,0 +1,20 @@
+"""Compiler flags for this project's own code."""
+
+_WARNINGS = [
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-Wshadow",
+    "-Wundef",
+    "-Wvla",
+    "-Wformat=2",
+    "-Wcast-align",
+    "-Wpointer-arith",
+]
+
+COPTS = _WARNINGS + [
+    "-Wstrict-prototypes",
+    "-Wmissing-prototypes",
+]
+
+CXX_COPTS = _WARNINGS

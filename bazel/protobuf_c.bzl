@@ -1,0 +1,71 @@
+"""Code and descriptor sets from .proto files, with Debian's protoc and protoc-c.
+
+The .proto files of this repository import each other by path from proto/; Google's
+well-known types come from the installed protobuf.
+"""
+
+load("@rules_cc//cc:defs.bzl", "cc_library")
+
+_SYSTEM = "/usr/include"
+
+def _stem(src):
+    if not src.endswith(".proto"):
+        fail("not a .proto file: " + src)
+    return src[:-len(".proto")]
+
+def c_proto_library(name, srcs, deps = [], root = "", **kwargs):
+    """A cc_library of protobuf-c code; include it as "<path>.pb-c.h".
+
+    Also declares <name>_protos: the .proto files, with those they may import.
+
+    Args:
+      name: the library.
+      srcs: .proto files, by path from this package.
+      deps: other c_proto_library targets whose files these import.
+      root: where srcs are, if not in this package: a folder of the machine.
+      **kwargs: passed to the cc_library.
+    """
+    native.filegroup(
+        name = name + "_protos",
+        srcs = ([] if root else srcs) + [d + "_protos" for d in deps],
+        visibility = ["//visibility:public"],
+    )
+    native.genrule(
+        name = name + "_pb_c",
+        srcs = [name + "_protos"],
+        outs = [_stem(s) + e for s in srcs for e in [".pb-c.c", ".pb-c.h"]],
+        cmd = "protoc-c -I{package} -I{system} --c_out=$(RULEDIR) {srcs}".format(
+            package = root or native.package_name(),
+            srcs = " ".join(srcs),
+            system = _SYSTEM,
+        ),
+    )
+    cc_library(
+        name = name,
+        srcs = [_stem(s) + ".pb-c.c" for s in srcs],
+        hdrs = [_stem(s) + ".pb-c.h" for s in srcs],
+        includes = ["."],
+        deps = deps + ["@system//:protobuf_c"],
+        **kwargs
+    )
+
+def py_proto_sources(name, proto, srcs, **kwargs):
+    """The _pb2.py modules of a c_proto_library, for a script run as a test.
+
+    Args:
+      name: the generating rule, to name in the test's data.
+      proto: the c_proto_library.
+      srcs: its .proto files.
+      **kwargs: passed to the genrule.
+    """
+    native.genrule(
+        name = name,
+        srcs = [proto + "_protos"],
+        outs = [_stem(s) + "_pb2.py" for s in srcs],
+        cmd = "protoc -I{package} -I{system} --python_out=$(RULEDIR) {srcs}".format(
+            package = native.package_name(),
+            srcs = " ".join(srcs),
+            system = _SYSTEM,
+        ),
+        **kwargs
+    )

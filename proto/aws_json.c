@@ -1,0 +1,210 @@
+#include "proto/aws_json.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "proto/wire.h"
+
+struct json_writer {
+  const struct annals_schema *schema;
+  bool include_data;
+  struct annals_buffer *out;
+};
+
+/* Longest value without an escape: a timestamp of 12 digits with decimals, or an int64. */
+enum { NUMBER_CHARS_MAX = 32 };
+
+static const char hex_digits[] = "0123456789abcdef";
+
+/* What follows the backslash: 0 for bytes that stand for themselves, 'u' for \u00xx. */
+static const char escapes[256] = {
+    ['\0'] = 'u',   ['\x01'] = 'u', ['\x02'] = 'u', ['\x03'] = 'u', ['\x04'] = 'u', ['\x05'] = 'u',
+    ['\x06'] = 'u', ['\x07'] = 'u', ['\b'] = 'b',   ['\t'] = 't',   ['\n'] = 'n',   ['\x0b'] = 'u',
+    ['\f'] = 'f',   ['\r'] = 'r',   ['\x0e'] = 'u', ['\x0f'] = 'u', ['\x10'] = 'u', ['\x11'] = 'u',
+    ['\x12'] = 'u', ['\x13'] = 'u', ['\x14'] = 'u', ['\x15'] = 'u', ['\x16'] = 'u', ['\x17'] = 'u',
+    ['\x18'] = 'u', ['\x19'] = 'u', ['\x1a'] = 'u', ['\x1b'] = 'u', ['\x1c'] = 'u', ['\x1d'] = 'u',
+    ['\x1e'] = 'u', ['\x1f'] = 'u', ['"'] = '"',    ['\\'] = '\\',
+};
+
+static void append_escape(struct annals_buffer *out, uint8_t byte) {
+  char text[6] = {'\\', escapes[byte], '0', '0', hex_digits[byte >> 4], hex_digits[byte & 15]};
+  annals_buffer_append(out, text, escapes[byte] == 'u' ? 6 : 2);
+}
+
+void annals_aws_json_append_string(struct annals_buffer *out, const char *text, size_t size) {
+  const uint8_t *bytes = (const uint8_t *)text;
+  size_t start = 0;
+  annals_buffer_append_byte(out, '"');
+  for (size_t i = 0; i < size; i++) {
+    if (escapes[bytes[i]] != 0) {
+      annals_buffer_append(out, bytes + start, i - start);
+      append_escape(out, bytes[i]);
+      start = i + 1;
+    }
+  }
+  annals_buffer_append(out, bytes + start, size - start);
+  annals_buffer_append_byte(out, '"');
+}
+
+static void append_int(struct annals_buffer *out, int64_t value) {
+  char text[NUMBER_CHARS_MAX];
+  int n = snprintf(text, sizeof text, "%" PRId64, value);
+  annals_buffer_append(out, text, (size_t)n);
+}
+
+/* 1525283875.58: the API page's form, without trailing zeros. */
+static bool append_timestamp(struct annals_buffer *out, const struct annals_wire_field *wire) {
+  struct annals_wire_reader reader = {wire->bytes, wire->bytes + wire->size};
+  int64_t seconds = 0;
+  int64_t millis = 0;
+  struct annals_wire_field part;
+  enum annals_wire_result result;
+  while ((result = annals_wire_next(&reader, &part)) == ANNALS_WIRE_FIELD) {
+    if (part.number == 1) {
+      seconds = (int64_t)part.varint;
+    } else {
+      millis = (int64_t)part.varint / 1000000;
+    }
+  }
+  char text[NUMBER_CHARS_MAX];
+  int n = snprintf(text, sizeof text, "%" PRId64 ".%03" PRId64, seconds, millis % 1000);
+  while (text[n - 1] == '0') {
+    n--;
+  }
+  if (text[n - 1] == '.') {
+    n--;
+  }
+  annals_buffer_append(out, text, (size_t)n);
+  return result == ANNALS_WIRE_END;
+}
+
+static bool append_event_type(struct json_writer *writer, int64_t number) {
+  const struct annals_event_type *type = annals_schema_type(writer->schema, number);
+  if (type == NULL) {
+    return false;
+  }
+  annals_buffer_append_byte(writer->out, '"');
+  annals_buffer_append(writer->out, type->aws_name, type->aws_name_size);
+  annals_buffer_append_byte(writer->out, '"');
+  return true;
+}
+
+static bool append_message(struct json_writer *writer, const struct annals_message *message,
+                           const uint8_t *bytes, size_t size);
+
+static bool append_value(struct json_writer *writer, const struct annals_field *field,
+                         const struct annals_wire_field *wire) {
+  switch (field->kind) {
+    case ANNALS_KIND_INT32:
+    case ANNALS_KIND_INT64:
+      append_int(writer->out, (int64_t)wire->varint);
+      return true;
+    case ANNALS_KIND_BOOL:
+      annals_buffer_append_text(writer->out, wire->varint != 0 ? "true" : "false");
+      return true;
+    case ANNALS_KIND_EVENT_TYPE:
+      return append_event_type(writer, (int64_t)wire->varint);
+    case ANNALS_KIND_STRING:
+      annals_aws_json_append_string(writer->out, (const char *)wire->bytes, wire->size);
+      return true;
+    case ANNALS_KIND_TIMESTAMP:
+      return append_timestamp(writer->out, wire);
+    case ANNALS_KIND_MESSAGE:
+      return append_message(writer, field->message, wire->bytes, wire->size);
+    case ANNALS_KIND_STRING_MAP:
+      break; /* append_map's */
+  }
+  return false;
+}
+
+/* `"key":"value"`; either may be missing on the wire, and is "" then. */
+static bool append_map_entry(struct annals_buffer *out, const struct annals_wire_field *entry) {
+  struct annals_wire_reader reader = {entry->bytes, entry->bytes + entry->size};
+  struct annals_wire_field parts[2] = {{.bytes = entry->bytes}, {.bytes = entry->bytes}};
+  struct annals_wire_field part;
+  enum annals_wire_result result;
+  while ((result = annals_wire_next(&reader, &part)) == ANNALS_WIRE_FIELD) {
+    parts[part.number == 2] = part;
+  }
+  annals_aws_json_append_string(out, (const char *)parts[0].bytes, parts[0].size);
+  annals_buffer_append_byte(out, ':');
+  annals_aws_json_append_string(out, (const char *)parts[1].bytes, parts[1].size);
+  return result == ANNALS_WIRE_END;
+}
+
+/* Entries of a map stand side by side in canonical bytes: takes all that follow the first. */
+static bool append_map(struct json_writer *writer, struct annals_wire_reader *reader,
+                       const struct annals_wire_field *first) {
+  struct annals_wire_field entry = *first;
+  annals_buffer_append_byte(writer->out, '{');
+  for (;;) {
+    if (!append_map_entry(writer->out, &entry)) {
+      return false;
+    }
+    struct annals_wire_reader ahead = *reader;
+    struct annals_wire_field next;
+    if (annals_wire_next(&ahead, &next) != ANNALS_WIRE_FIELD || next.number != first->number) {
+      break;
+    }
+    annals_buffer_append_byte(writer->out, ',');
+    *reader = ahead;
+    entry = next;
+  }
+  annals_buffer_append_byte(writer->out, '}');
+  return true;
+}
+
+/* What a member is worth that is not on the wire. */
+static bool append_default(struct json_writer *writer, const struct annals_field *field) {
+  static const struct annals_wire_field nothing = {.bytes = (const uint8_t *)""};
+  return append_value(writer, field, &nothing);
+}
+
+static void append_key(struct json_writer *writer, const struct annals_field *field, bool *first) {
+  if (!*first) {
+    annals_buffer_append_byte(writer->out, ',');
+  }
+  *first = false;
+  annals_buffer_append(writer->out, field->json_key, field->json_key_size);
+}
+
+/*
+ * Wire bytes and table go by the same numbers: between two fields on the wire, the table tells
+ * which ones are written all the same.
+ */
+static bool append_message(struct json_writer *writer, const struct annals_message *message,
+                           const uint8_t *bytes, size_t size) {
+  struct annals_wire_reader reader = {bytes, bytes + size};
+  struct annals_wire_field wire;
+  bool first = true;
+  size_t i = 0;
+  enum annals_wire_result result = annals_wire_next(&reader, &wire);
+  annals_buffer_append_byte(writer->out, '{');
+  for (; i < message->field_count; i++) {
+    const struct annals_field *field = &message->fields[i];
+    bool here = result == ANNALS_WIRE_FIELD && wire.number == field->number;
+    if (here && (writer->include_data || !field->data)) {
+      append_key(writer, field, &first);
+      if (!(field->kind == ANNALS_KIND_STRING_MAP ? append_map(writer, &reader, &wire)
+                                                  : append_value(writer, field, &wire))) {
+        return false;
+      }
+    } else if (field->always) {
+      append_key(writer, field, &first);
+      if (!append_default(writer, field)) {
+        return false;
+      }
+    }
+    while (result == ANNALS_WIRE_FIELD && wire.number == field->number) {
+      result = annals_wire_next(&reader, &wire);
+    }
+  }
+  annals_buffer_append_byte(writer->out, '}');
+  return result == ANNALS_WIRE_END;
+}
+
+bool annals_aws_json_append_event(const struct annals_schema *schema, const uint8_t *event,
+                                  size_t size, bool include_data, struct annals_buffer *out) {
+  struct json_writer writer = {.schema = schema, .include_data = include_data, .out = out};
+  return append_message(&writer, annals_schema_event(schema), event, size) && !out->failed;
+}

@@ -1,0 +1,85 @@
+/*
+ * One append to a history: the contract between engines and their histories.
+ *
+ * Floor 2. All events or none. Ids are contiguous from 1, and the id is the fence between writers:
+ * ids at or below the last stored one are a retry, which must be equal to what is stored; a
+ * contiguous rest behind them is appended.
+ */
+#ifndef ANNALS_SERVER_HISTORY_APPEND_H_
+#define ANNALS_SERVER_HISTORY_APPEND_H_
+
+#include "proto/buffer.h"
+#include "server/history/history.h"
+
+G_BEGIN_DECLS
+
+enum {
+  ANNALS_APPEND_EVENTS_MAX = 1000,
+  ANNALS_APPEND_BYTES_MAX = 4 * 1024 * 1024, /* of all events together, as they were sent */
+  ANNALS_EVENT_BYTES_MAX = 1024 * 1024,      /* of one event, as it was sent and as it is stored */
+  ANNALS_MAP_RUN_ARN_BYTES_MAX = 2000,
+  ANNALS_TRACE_HEADER_BYTES_MAX = 256,
+};
+
+/* One event as a client serialised it: a view. */
+struct annals_event_bytes {
+  const uint8_t *bytes;
+  size_t size;
+};
+
+/* What is to be appended. "" means absent. */
+struct annals_append_request {
+  const char *execution_arn;
+  const struct annals_event_bytes *events;
+  size_t event_count;
+  const char *state_machine_arn;
+  const char *map_run_arn;
+  int32_t item_count;
+  const char *trace_header;
+};
+
+struct annals_batch; /* events.h */
+
+/* One append under way, and the result. Zero it before use. */
+struct annals_append {
+  struct annals_append_request request; /* not read any more once annals_append_run returned, except
+                                           the strings */
+  void (*on_done)(struct annals_append *append);
+  void *owner; /* the caller's own */
+
+  GError *error; /* result: NULL, or why nothing was stored */
+  int64_t last_event_id;
+  int32_t appended_count;
+  int32_t already_stored_count;
+  int32_t adjusted_timestamp_count;
+
+  /* Private from here on. */
+  struct annals_history *history;
+  struct annals_batch *batch;
+  int attempts;
+  int step;
+  struct annals_store_tail tail;
+  struct annals_store_get get;
+  struct annals_store_read read;
+  struct annals_store_append write;
+  struct annals_buffer frames;
+  uint8_t *record;
+};
+
+/*
+ * Appends.
+ *
+ * Errors: INVALID_ARN, INVALID_REQUEST, INVALID_EVENT, LIMIT_EXCEEDED, EVENT_CONFLICT, EVENT_GAP,
+ *         NO_SPACE, WRITES_STOPPED, OUTCOME_UNKNOWN, DATA_CORRUPTED, OVERLOADED.
+ * Memory: the caller clears the append when it is done with the result.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+enum annals_progress annals_append_run(struct annals_history *history,
+                                       struct annals_append *append);
+
+/* Frees what the append holds. */
+void annals_append_clear(struct annals_append *append);
+
+G_END_DECLS
+
+#endif

@@ -1,0 +1,59 @@
+/*
+ * The domain: histories of executions, on whatever store is below.
+ *
+ * Floor 2. Knows no transport and no engine. One struct annals_history serves all threads; it is
+ * read-only after annals_history_new.
+ *
+ * Operations (page.h, append.h) run as those of the store do: the caller fills a struct, keeps it
+ * and all it points to alive, and calls. ANNALS_DONE: the result is there. ANNALS_PENDING: on_done
+ * is called once from a thread of the engine, possibly before the call has returned; it must not
+ * block and not touch sockets.
+ */
+#ifndef ANNALS_SERVER_HISTORY_HISTORY_H_
+#define ANNALS_SERVER_HISTORY_HISTORY_H_
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/schema.h"
+#include "storage/store.h"
+
+G_BEGIN_DECLS
+
+enum annals_progress { ANNALS_DONE, ANNALS_PENDING };
+
+struct annals_token_key;
+
+/* What histories are made of. Nothing is owned; all must outlive the history. */
+struct annals_history_options {
+  struct annals_store *store;
+  const struct annals_schema *schema;
+  const struct annals_token_key *token_key;
+  int64_t page_token_ttl_s;         /* how long a page token is good for */
+  size_t page_bytes_max;            /* what a page may hold; 0: 3.5 MiB */
+  size_t page_scan_bytes_max;       /* what may be read for it; 0: 64 MiB */
+  int64_t (*now_us)(void *context); /* microseconds since 1970; NULL: the machine's clock */
+  void *now_context;
+};
+
+struct annals_history;
+
+struct annals_history *annals_history_new(const struct annals_history_options *options);
+void annals_history_free(struct annals_history *history);
+
+/* Gives the options, defaults filled in. */
+const struct annals_history_options *annals_history_options(const struct annals_history *history);
+
+/* Tells the time in microseconds since 1970. */
+int64_t annals_history_now_us(const struct annals_history *history);
+
+/*
+ * Turns a store's outcome that is not OK into a failure. NOT_FOUND and CONFLICT have meanings of
+ * their own for each operation, and are INTERNAL here.
+ */
+GError *annals_history_store_error(enum annals_store_outcome outcome);
+
+G_END_DECLS
+
+#endif

@@ -1,0 +1,82 @@
+/*
+ * One page of a history.
+ *
+ * Floor 2. Source of the request's rules: AWS's model of GetExecutionHistory.
+ */
+#ifndef ANNALS_SERVER_HISTORY_PAGE_H_
+#define ANNALS_SERVER_HISTORY_PAGE_H_
+
+#include "proto/buffer.h"
+#include "server/history/history.h"
+#include "storage/frame.h"
+
+G_BEGIN_DECLS
+
+enum {
+  ANNALS_PAGE_RESULTS_DEFAULT = 100,
+  ANNALS_PAGE_RESULTS_MAX = 1000,
+  ANNALS_PAGE_TOKEN_BYTES_MAX = 1024,
+  /* What one event may grow to in the page: 1 MiB of control characters as JSON escapes. */
+  ANNALS_PAGE_BUFFER_BYTES_MAX = 16 * 1024 * 1024,
+};
+
+/* What is asked for. */
+struct annals_page_request {
+  const char *execution_arn; /* NULL: absent */
+  int64_t max_results;       /* 0: the default */
+  const char *next_token;    /* NULL: absent */
+  bool reverse_order;
+  bool include_execution_data;
+};
+
+struct annals_page;
+
+/*
+ * Appends an event to page->events in the form the caller wants; page->event_count tells how many
+ * are there already. Returns false when the event is damaged or the buffer has failed.
+ */
+typedef bool annals_page_encode_f(struct annals_page *page, const struct annals_frame *frame);
+
+/* One page being made, and the result. Zero it before use. */
+struct annals_page {
+  struct annals_page_request request;
+  annals_page_encode_f *encode;
+  void (*on_done)(struct annals_page *page);
+  void *owner; /* the caller's own */
+
+  GError *error;               /* result: NULL, or why there is no page */
+  struct annals_buffer events; /* result: what encode made of the events */
+  int32_t event_count;         /* result */
+  char *next_token;            /* result: NULL on the last page */
+
+  /* Private from here on. */
+  struct annals_history *history;
+  struct annals_store_read read;
+  struct annals_store_get get;
+  int64_t next_id; /* the first id that is not in the page; 0: none */
+  int64_t start_seconds;
+  int32_t start_nanos;
+  bool start_known;
+  bool more;
+  bool damaged;
+  size_t scanned_bytes;
+};
+
+/*
+ * Makes a page: at most max_results events and the options' bytes, but at least one event.
+ *
+ * Shape:  events in order of their ids, or in reverse; next_token exactly when there are more.
+ * Errors: INVALID_REQUEST (constraints, all of them, as violations), INVALID_ARN, INVALID_TOKEN,
+ *         EXECUTION_DOES_NOT_EXIST, DATA_CORRUPTED, OVERLOADED, in this order of precedence.
+ * Memory: the caller clears the page when it is done with the result.
+ * Cost:   events in the cache are read on the calling thread.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+enum annals_progress annals_page_get(struct annals_history *history, struct annals_page *page);
+
+/* Frees the result. */
+void annals_page_clear(struct annals_page *page);
+
+G_END_DECLS
+
+#endif
