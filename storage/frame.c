@@ -1,0 +1,58 @@
+#include "storage/frame.h"
+
+enum {
+  VARINT_BITS = 7,
+  /* Enough for 2^35 - 1, far above any event; longer varints are damage. */
+  LENGTH_BYTES_MAX = 5,
+};
+
+/* Decodes a length at *offset. Only the shortest spelling is a frame's: bytes are compared. */
+static bool take_length(const uint8_t *bytes, size_t size, size_t *offset, uint64_t *ret_length) {
+  uint64_t length = 0;
+  for (size_t i = 0; i < LENGTH_BYTES_MAX && *offset + i < size; i++) {
+    uint8_t byte = bytes[*offset + i];
+    length |= (uint64_t)(byte & 0x7f) << (VARINT_BITS * i);
+    if (byte & 0x80) {
+      continue;
+    }
+    if (byte == 0 && i > 0) {
+      return false;
+    }
+    *offset += i + 1;
+    *ret_length = length;
+    return true;
+  }
+  return false;
+}
+
+bool annals_frame_next(const uint8_t *bytes, size_t size, size_t *offset,
+                       struct annals_frame *ret_frame) {
+  size_t start = *offset;
+  if (start >= size || bytes[start] != ANNALS_FRAME_TAG) {
+    return false;
+  }
+  size_t event = start + 1;
+  uint64_t length;
+  if (!take_length(bytes, size, &event, &length) || length > size - event) {
+    return false;
+  }
+  size_t end = event + (size_t)length;
+  *ret_frame = (struct annals_frame){
+      .bytes = bytes + start,
+      .size = end - start,
+      .event = bytes + event,
+      .event_size = (size_t)length,
+  };
+  *offset = end;
+  return true;
+}
+
+int64_t annals_frame_count(const uint8_t *bytes, size_t size) {
+  int64_t count = 0;
+  size_t offset = 0;
+  struct annals_frame frame;
+  while (annals_frame_next(bytes, size, &offset, &frame)) {
+    count++;
+  }
+  return offset == size ? count : -1;
+}

@@ -1,0 +1,75 @@
+/*
+ * The engine's own struct, and the jobs that its threads pass on. open.c makes it, store.c is its
+ * vtable.
+ *
+ * Locks: the engine's, the writer's and the tail table's. All are leaves.
+ *
+ * Who is inside is counted: each operation while it runs on its caller's thread, and each job until
+ * it is completed. close waits for all of them, so a job may outlive its caller's call and nobody
+ * touches a closed engine.
+ */
+#ifndef ANNALS_STORAGE_ROCKSDB_ENGINE_H_
+#define ANNALS_STORAGE_ROCKSDB_ENGINE_H_
+
+#include <pthread.h>
+#include <rocksdb/c.h>
+
+#include "storage/rocksdb/disk.h"
+#include "storage/rocksdb/reader.h"
+#include "storage/rocksdb/tail_table.h"
+#include "storage/rocksdb/writer.h"
+#include "storage/store.h"
+
+G_BEGIN_DECLS
+
+/* The column families, in the order they are opened. */
+enum annals_family {
+  ANNALS_FAMILY_DEFAULT, /* the schema version */
+  ANNALS_FAMILY_HISTORY,
+  ANNALS_FAMILY_EXECUTIONS,
+  ANNALS_FAMILY_COUNT,
+};
+
+struct annals_engine {
+  struct annals_store store;
+  rocksdb_t *db;
+  rocksdb_column_family_handle_t *families[ANNALS_FAMILY_COUNT];
+  rocksdb_readoptions_t *get_cached; /* of single keys */
+  rocksdb_readoptions_t *get_any;
+  struct annals_disk disk;
+  struct annals_tail_table *tails;
+  struct annals_writer *writer;
+  GThreadPool *workers; /* of struct annals_job */
+
+  pthread_mutex_t lock; /* of all below */
+  pthread_cond_t quiet;
+  int64_t inside;
+  bool closing;
+};
+
+/* Work that an operation left behind. */
+struct annals_job {
+  struct annals_engine *engine;
+  struct annals_store_op *op;
+  void (*run)(struct annals_job *job); /* on a worker */
+  gint pushed;                         /* see annals_job_push */
+
+  struct annals_read_state read_state; /* of a read */
+  struct annals_write write;           /* of an append */
+  struct annals_tail_entry *entry;     /* of an append or a tail: what it waits for */
+  /* of an append or a tail: what to do when the entry is there and pinned for this job */
+  void (*ready)(struct annals_job *job);
+};
+
+extern const struct annals_store_ops annals_engine_ops;
+
+/* The functions that open.c gives to the parts of the engine. */
+void annals_engine_run_job(gpointer job, gpointer engine);
+void annals_engine_complete_write(struct annals_write *write);
+
+/* Frees an engine that nobody is in. Parts that were never made may be missing. */
+void annals_engine_free(struct annals_engine *engine);
+
+G_END_DECLS
+
+#endif

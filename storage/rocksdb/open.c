@@ -1,0 +1,302 @@
+#include <errno.h>
+#include <string.h>
+
+#include "storage/rocksdb/engine.h"
+
+/* Raised when the layout of keys or values changes; see key.h. */
+static const char SCHEMA_KEY[] = "schema";
+static const char SCHEMA_VERSION[] = "1";
+
+static const char *const FAMILY_NAMES[ANNALS_FAMILY_COUNT] = {
+    [ANNALS_FAMILY_DEFAULT] = "default",
+    [ANNALS_FAMILY_HISTORY] = "history",
+    [ANNALS_FAMILY_EXECUTIONS] = "executions",
+};
+
+enum {
+  READ_TIER_BLOCK_CACHE = 1,
+  WORKER_THREADS_DEFAULT = 4,
+  BLOOM_BITS_PER_KEY = 10, /* 1 % false positives */
+};
+static const size_t CACHE_BYTES_DEFAULT = 64 << 20;
+static const size_t TAIL_TABLE_BYTES_DEFAULT = 64 << 20;
+
+GQuark annals_rocksdb_error_quark(void) {
+  return g_quark_from_static_string("annals-rocksdb-error");
+}
+
+/* Says in one line what is wrong with the directory, and frees RocksDB's error. */
+static void set_error(GError **error, const char *path, char *rocksdb_error) {
+  g_autofree char *line = g_strdup(rocksdb_error);
+  g_strdelimit(line, "\r\n", ' ');
+  switch (annals_status_classify(rocksdb_error)) {
+    case ANNALS_STATUS_LOCKED:
+      g_set_error(error, ANNALS_ROCKSDB_ERROR, ANNALS_ROCKSDB_ERROR_IN_USE,
+                  "%s is in use by another process", path);
+      break;
+    case ANNALS_STATUS_DENIED:
+      g_set_error(error, ANNALS_ROCKSDB_ERROR, ANNALS_ROCKSDB_ERROR_DENIED,
+                  "%s is not writable: %s", path, line);
+      break;
+    case ANNALS_STATUS_CORRUPT:
+      g_set_error(error, ANNALS_ROCKSDB_ERROR, ANNALS_ROCKSDB_ERROR_CORRUPT, "%s is damaged: %s",
+                  path, line);
+      break;
+    default:
+      g_set_error(error, ANNALS_ROCKSDB_ERROR, ANNALS_ROCKSDB_ERROR_FAILED, "cannot open %s: %s",
+                  path, line);
+      break;
+  }
+  rocksdb_free(rocksdb_error);
+}
+
+/* ---- options ------------------------------------------------------------------------------- */
+
+static rocksdb_options_t *database_options(void) {
+  rocksdb_options_t *options = rocksdb_options_create();
+  rocksdb_options_set_create_if_missing(options, 1);
+  rocksdb_options_set_create_missing_column_families(options, 1);
+  /* 0: a torn last record is a crash, anything else damage. The default drops what follows a bad
+   * record without a word, acknowledged or not. */
+  rocksdb_options_set_wal_recovery_mode(options, 0);
+  /* A family that is rarely written must not keep the whole log: it bounds recovery. */
+  rocksdb_options_set_max_total_wal_size(options, 128 << 20);
+  /* All memtables of both families together. */
+  rocksdb_options_set_db_write_buffer_size(options, 80 << 20);
+  /* One flush beside one compaction; readers need the cores more. */
+  rocksdb_options_set_max_background_jobs(options, 2);
+  /* Fits in the usual limit of 1,024 descriptors, with sockets beside. */
+  rocksdb_options_set_max_open_files(options, 512);
+  /* Smooths out the writeback of flushes and compactions, which our fsyncs would wait behind. */
+  rocksdb_options_set_bytes_per_sync(options, 1 << 20);
+  /* One thread writes: no groups of writers, no memtable shared by them, no spinning to meet. */
+  rocksdb_options_set_allow_concurrent_memtable_write(options, 0);
+  rocksdb_options_set_enable_write_thread_adaptive_yield(options, 0);
+  /* RocksDB's own log is for its experts: bounded, and without the periodic statistics. */
+  rocksdb_options_set_max_log_file_size(options, 8 << 20);
+  rocksdb_options_set_keep_log_file_num(options, 4);
+  rocksdb_options_set_stats_dump_period_sec(options, 0);
+  rocksdb_options_set_stats_persist_period_sec(options, 0);
+  return options;
+}
+
+static rocksdb_block_based_table_options_t *table_options(rocksdb_cache_t *cache) {
+  rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
+  rocksdb_block_based_options_set_block_cache(table, cache);
+  /* Memory is what the cache says, whatever the size of the data. */
+  rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1);
+  rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(table, 1);
+  /* A sealed run of 100 small events is of that order: one block, one read. */
+  rocksdb_block_based_options_set_block_size(table, 16 << 10);
+  rocksdb_block_based_options_set_format_version(table, 5);
+  return table;
+}
+
+static void set_tables(rocksdb_options_t *options, rocksdb_block_based_table_options_t *table) {
+  rocksdb_options_set_block_based_table_factory(options, table);
+  rocksdb_block_based_options_destroy(table);
+  /* Levels sized from the last one up: less space for what is never overwritten. */
+  rocksdb_options_set_level_compaction_dynamic_level_bytes(options, 1);
+  /* Cheap where data is young; dense where most of it rests. */
+  rocksdb_options_set_compression(options, rocksdb_lz4_compression);
+  rocksdb_options_set_bottommost_compression(options, rocksdb_zstd_compression);
+}
+
+static rocksdb_options_t *history_options(rocksdb_cache_t *cache) {
+  rocksdb_options_t *options = database_options();
+  set_tables(options, table_options(cache));
+  /* Large: most open runs are put and dropped in one memtable, and never reach a file. Two, so that
+   * appends go on while one is flushed. */
+  rocksdb_options_set_write_buffer_size(options, 32 << 20);
+  rocksdb_options_set_max_write_buffer_number(options, 2);
+  return options;
+}
+
+static rocksdb_options_t *executions_options(rocksdb_cache_t *cache) {
+  rocksdb_options_t *options = database_options();
+  rocksdb_block_based_table_options_t *table = table_options(cache);
+  /* Records are got by whole key, often of executions that are not there. */
+  rocksdb_block_based_options_set_filter_policy(
+      table, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS_PER_KEY));
+  rocksdb_block_based_options_set_whole_key_filtering(table, 1);
+  set_tables(options, table);
+  rocksdb_options_set_write_buffer_size(options, 8 << 20);
+  rocksdb_options_set_max_write_buffer_number(options, 2);
+  return options;
+}
+
+/* ---- the database -------------------------------------------------------------------------- */
+
+/* Refuses a directory with column families of somebody else's; one without a database is fine. */
+static bool check_families(rocksdb_options_t *options, const char *path, GError **error) {
+  g_autofree char *current = g_build_filename(path, "CURRENT", NULL);
+  if (!g_file_test(current, G_FILE_TEST_EXISTS)) {
+    return true;
+  }
+  char *rocksdb_error = NULL;
+  size_t count = 0;
+  char **names = rocksdb_list_column_families(options, path, &count, &rocksdb_error);
+  if (rocksdb_error != NULL) {
+    set_error(error, path, rocksdb_error);
+    return false;
+  }
+  bool ours = true;
+  for (size_t i = 0; ours && i < count; i++) {
+    ours = false;
+    for (int j = 0; j < ANNALS_FAMILY_COUNT; j++) {
+      ours |= strcmp(names[i], FAMILY_NAMES[j]) == 0;
+    }
+    if (!ours) {
+      g_set_error(error, ANNALS_ROCKSDB_ERROR, ANNALS_ROCKSDB_ERROR_FOREIGN,
+                  "%s is no store of this program: it has a column family '%s'", path, names[i]);
+    }
+  }
+  rocksdb_list_column_families_destroy(names, count);
+  return ours;
+}
+
+static bool open_database(struct annals_engine *engine, size_t cache_bytes, GError **error) {
+  rocksdb_cache_t *cache =
+      rocksdb_cache_create_lru(cache_bytes > 0 ? cache_bytes : CACHE_BYTES_DEFAULT);
+  rocksdb_options_t *options[ANNALS_FAMILY_COUNT] = {
+      [ANNALS_FAMILY_DEFAULT] = database_options(),
+      [ANNALS_FAMILY_HISTORY] = history_options(cache),
+      [ANNALS_FAMILY_EXECUTIONS] = executions_options(cache),
+  };
+  char *rocksdb_error = NULL;
+  const char *path = engine->disk.path;
+  bool ok = check_families(options[ANNALS_FAMILY_DEFAULT], path, error);
+  if (ok) {
+    engine->db = rocksdb_open_column_families(
+        options[ANNALS_FAMILY_DEFAULT], path, ANNALS_FAMILY_COUNT, FAMILY_NAMES,
+        (const rocksdb_options_t *const *)options, engine->families, &rocksdb_error);
+    if (rocksdb_error != NULL) {
+      set_error(error, path, rocksdb_error);
+      ok = false;
+    }
+  }
+  for (int i = 0; i < ANNALS_FAMILY_COUNT; i++) {
+    rocksdb_options_destroy(options[i]);
+  }
+  rocksdb_cache_destroy(cache);
+  return ok;
+}
+
+/* Tells whether no family has a key. */
+static bool is_empty(struct annals_engine *engine) {
+  bool empty = true;
+  for (int i = 0; i < ANNALS_FAMILY_COUNT; i++) {
+    rocksdb_iterator_t *iterator =
+        rocksdb_create_iterator_cf(engine->db, engine->get_any, engine->families[i]);
+    rocksdb_iter_seek_to_first(iterator);
+    empty &= !rocksdb_iter_valid(iterator);
+    rocksdb_iter_destroy(iterator);
+  }
+  return empty;
+}
+
+static bool put_schema(struct annals_engine *engine, GError **error) {
+  rocksdb_writeoptions_t *options = rocksdb_writeoptions_create();
+  rocksdb_writeoptions_set_sync(options, 1);
+  char *rocksdb_error = NULL;
+  rocksdb_put(engine->db, options, SCHEMA_KEY, strlen(SCHEMA_KEY), SCHEMA_VERSION,
+              strlen(SCHEMA_VERSION), &rocksdb_error);
+  rocksdb_writeoptions_destroy(options);
+  if (rocksdb_error != NULL) {
+    set_error(error, engine->disk.path, rocksdb_error);
+    return false;
+  }
+  return true;
+}
+
+static bool check_schema(struct annals_engine *engine, GError **error) {
+  char *rocksdb_error = NULL;
+  size_t size = 0;
+  char *bytes = rocksdb_get(engine->db, engine->get_any, SCHEMA_KEY, strlen(SCHEMA_KEY), &size,
+                            &rocksdb_error);
+  if (rocksdb_error != NULL) {
+    set_error(error, engine->disk.path, rocksdb_error);
+    return false;
+  }
+  if (bytes == NULL && is_empty(engine)) {
+    return put_schema(engine, error);
+  }
+  if (bytes == NULL) {
+    g_set_error(error, ANNALS_ROCKSDB_ERROR, ANNALS_ROCKSDB_ERROR_FOREIGN,
+                "%s is no store of this program: it has no schema version", engine->disk.path);
+    return false;
+  }
+  bool same = size == strlen(SCHEMA_VERSION) && memcmp(bytes, SCHEMA_VERSION, size) == 0;
+  if (!same) {
+    g_autofree char *version = g_strndup(bytes, MIN(size, 20));
+    g_set_error(error, ANNALS_ROCKSDB_ERROR, ANNALS_ROCKSDB_ERROR_FOREIGN,
+                "%s has schema version %s; this program reads version %s", engine->disk.path,
+                version, SCHEMA_VERSION);
+  }
+  rocksdb_free(bytes);
+  return same;
+}
+
+/* ---- the engine ---------------------------------------------------------------------------- */
+
+static struct annals_engine *engine_new(const struct annals_rocksdb_options *options) {
+  struct annals_engine *engine = g_new0(struct annals_engine, 1);
+  engine->store.ops = &annals_engine_ops;
+  engine->disk = (struct annals_disk){
+      .path = g_strdup(options->path),
+      .min_free_bytes = options->min_free_bytes,
+      .hooks = options->hooks,
+  };
+  engine->get_any = rocksdb_readoptions_create();
+  engine->get_cached = rocksdb_readoptions_create();
+  rocksdb_readoptions_set_read_tier(engine->get_cached, READ_TIER_BLOCK_CACHE);
+  pthread_mutex_init(&engine->lock, NULL);
+  pthread_cond_init(&engine->quiet, NULL);
+  return engine;
+}
+
+static bool start_threads(struct annals_engine *engine,
+                          const struct annals_rocksdb_options *options, GError **error) {
+  engine->tails = annals_tail_table_new(options->tail_table_bytes > 0 ? options->tail_table_bytes
+                                                                      : TAIL_TABLE_BYTES_DEFAULT);
+  engine->writer = annals_writer_start(
+      &(struct annals_writer_parts){
+          .db = engine->db,
+          .history = engine->families[ANNALS_FAMILY_HISTORY],
+          .executions = engine->families[ANNALS_FAMILY_EXECUTIONS],
+          .tails = engine->tails,
+          .disk = &engine->disk,
+          .complete = annals_engine_complete_write,
+      },
+      error);
+  if (engine->writer == NULL) {
+    return false;
+  }
+  GError *pool_error = NULL;
+  engine->workers = g_thread_pool_new(
+      annals_engine_run_job, engine,
+      options->worker_threads > 0 ? options->worker_threads : WORKER_THREADS_DEFAULT, TRUE,
+      &pool_error);
+  if (pool_error != NULL) {
+    g_propagate_error(error, pool_error);
+    return false;
+  }
+  return true;
+}
+
+bool annals_rocksdb_open(const struct annals_rocksdb_options *options,
+                         struct annals_store **ret_store, GError **error) {
+  if (g_mkdir_with_parents(options->path, 0700) != 0) {
+    g_set_error(error, ANNALS_ROCKSDB_ERROR, ANNALS_ROCKSDB_ERROR_DENIED, "cannot create %s: %s",
+                options->path, g_strerror(errno));
+    return false;
+  }
+  struct annals_engine *engine = engine_new(options);
+  if (!open_database(engine, options->cache_bytes, error) || !check_schema(engine, error) ||
+      !start_threads(engine, options, error)) {
+    annals_engine_free(engine);
+    return false;
+  }
+  *ret_store = &engine->store;
+  return true;
+}

@@ -1,0 +1,284 @@
+#include "storage/rocksdb/reader.h"
+
+#include "storage/frame.h"
+
+/* One pass over a history. */
+struct pass {
+  struct annals_cursor cursor;
+  struct annals_store_read *read;
+  struct annals_read_state *state;
+  bool first;   /* the next run is the pass's first: it may hold more than what is wanted */
+  bool stopped; /* on_run has enough */
+};
+
+/* Cuts what lies below first_id. */
+static void cut_below(struct annals_run *run, int64_t first_id) {
+  size_t offset = 0;
+  struct annals_frame frame;
+  while (run->first_id < first_id &&
+         annals_frame_next(run->frames, run->frames_bytes, &offset, &frame)) {
+    run->first_id++;
+  }
+  run->frames += offset;
+  run->frames_bytes -= offset;
+}
+
+/* Cuts what lies above last_id. */
+static void cut_above(struct annals_run *run, int64_t last_id) {
+  size_t offset = 0;
+  struct annals_frame frame;
+  for (int64_t id = run->first_id;
+       id <= last_id && annals_frame_next(run->frames, run->frames_bytes, &offset, &frame); id++) {
+  }
+  run->last_id = last_id;
+  run->frames_bytes = offset;
+}
+
+/* Hands over a run that has been checked. Returns whether to go on. */
+static bool hand_over(struct pass *pass, struct annals_run run) {
+  struct annals_read_state *state = pass->state;
+  bool reverse = pass->read->reverse;
+  if (state->delivered && !reverse && run.first_id < state->next_id) {
+    cut_below(&run, state->next_id);
+  }
+  if (state->delivered && reverse && run.last_id > state->next_id) {
+    cut_above(&run, state->next_id);
+  }
+  state->next_id = reverse ? run.first_id - 1 : run.last_id + 1;
+  state->delivered = true;
+  pass->first = false;
+  pass->stopped = !pass->read->on_run(pass->read, &run);
+  return !pass->stopped;
+}
+
+/* Hands over the run at the cursor. Returns whether to go on: not when damaged, either. */
+static bool deliver(struct pass *pass) {
+  const struct annals_run *run = &pass->cursor.run;
+  int64_t next_id = pass->state->next_id;
+  int64_t near_id = pass->read->reverse ? run->last_id : run->first_id;
+  bool fits =
+      pass->first ? run->first_id <= next_id && next_id <= run->last_id : near_id == next_id;
+  if (!fits) {
+    annals_cursor_fail(&pass->cursor, "a gap");
+    return false;
+  }
+  return annals_cursor_check_frames(&pass->cursor) && hand_over(pass, *run);
+}
+
+/* The cursor was sent to a sealed run or the marker, and came to none: says what that means. */
+static enum annals_status no_marker(struct annals_cursor *cursor) {
+  if (cursor->place == ANNALS_PLACE_OPEN) {
+    annals_cursor_fail(cursor, "no marker before the tail");
+  }
+  return cursor->place == ANNALS_PLACE_FAILED ? cursor->status : ANNALS_STATUS_NOT_FOUND;
+}
+
+static enum annals_status read_forward(struct pass *pass) {
+  struct annals_cursor *cursor = &pass->cursor;
+  annals_cursor_seek(cursor, ANNALS_KEY_SEALED, pass->state->next_id);
+  while (cursor->place == ANNALS_PLACE_SEALED && deliver(pass)) {
+    annals_cursor_next(cursor);
+  }
+  if (pass->stopped) {
+    return ANNALS_STATUS_OK;
+  }
+  if (cursor->place != ANNALS_PLACE_MARKER) {
+    return no_marker(cursor);
+  }
+  annals_cursor_seek(cursor, ANNALS_KEY_OPEN, pass->state->next_id);
+  while (cursor->place == ANNALS_PLACE_OPEN && deliver(pass)) {
+    annals_cursor_next(cursor);
+  }
+  return cursor->place == ANNALS_PLACE_FAILED ? cursor->status : ANNALS_STATUS_OK;
+}
+
+/* Appends to frames the open runs from first_id to the one that holds next_id. Returns the last
+ * one's last id, first_id - 1 if there is none, or -1 having failed. */
+static int64_t collect_open(struct pass *pass, int64_t first_id, GByteArray *frames) {
+  struct annals_cursor *cursor = &pass->cursor;
+  int64_t last_id = first_id - 1;
+  annals_cursor_seek(cursor, ANNALS_KEY_OPEN, first_id);
+  while (cursor->place == ANNALS_PLACE_OPEN && last_id < pass->state->next_id) {
+    if (cursor->run.first_id != last_id + 1) {
+      annals_cursor_fail(cursor, "a gap");
+    } else if (annals_cursor_check_frames(cursor)) {
+      g_byte_array_append(frames, cursor->run.frames, (guint)cursor->run.frames_bytes);
+      last_id = cursor->run.last_id;
+      annals_cursor_next(cursor);
+    }
+  }
+  return cursor->place == ANNALS_PLACE_FAILED ? -1 : last_id;
+}
+
+/* Steps back from the marker. Returns the last sealed id, 0 if there is none, -1 having failed. */
+static int64_t last_sealed_id(struct annals_cursor *cursor) {
+  switch (annals_cursor_prev(cursor)) {
+    case ANNALS_PLACE_SEALED:
+      return cursor->run.last_id;
+    case ANNALS_PLACE_END:
+      return 0;
+    case ANNALS_PLACE_MARKER:
+    case ANNALS_PLACE_OPEN:
+      annals_cursor_fail(cursor, "keys out of order");
+      break;
+    case ANNALS_PLACE_FAILED:
+      break;
+  }
+  return -1;
+}
+
+/*
+ * Hands over the open tail up to next_id as one run: it is small, and its runs may be of one event
+ * each. The cursor stands at the marker.
+ */
+static enum annals_status read_tail_reverse(struct pass *pass) {
+  struct annals_cursor *cursor = &pass->cursor;
+  int64_t sealed_id = last_sealed_id(cursor);
+  if (sealed_id < 0) {
+    return cursor->status;
+  }
+  g_autoptr(GByteArray) frames = g_byte_array_new();
+  int64_t last_id = collect_open(pass, sealed_id + 1, frames);
+  if (last_id < 0) {
+    return cursor->status;
+  }
+  if (last_id == 0) {
+    annals_cursor_fail(cursor, "no event");
+    return cursor->status;
+  }
+  pass->state->next_id = MIN(pass->state->next_id, last_id);
+  if (last_id > sealed_id) {
+    hand_over(pass, (struct annals_run){.first_id = sealed_id + 1,
+                                        .last_id = last_id,
+                                        .frames = frames->data,
+                                        .frames_bytes = frames->len});
+  }
+  return ANNALS_STATUS_OK;
+}
+
+static enum annals_status read_reverse(struct pass *pass) {
+  struct annals_cursor *cursor = &pass->cursor;
+  annals_cursor_seek(cursor, ANNALS_KEY_SEALED, pass->state->next_id);
+  if (cursor->place == ANNALS_PLACE_MARKER) {
+    enum annals_status status = read_tail_reverse(pass);
+    if (status != ANNALS_STATUS_OK || pass->stopped || pass->state->next_id == 0) {
+      return status;
+    }
+    annals_cursor_seek(cursor, ANNALS_KEY_SEALED, pass->state->next_id);
+  }
+  while (cursor->place == ANNALS_PLACE_SEALED && deliver(pass) && pass->state->next_id > 0) {
+    annals_cursor_seek(cursor, ANNALS_KEY_SEALED, pass->state->next_id);
+  }
+  if (cursor->place == ANNALS_PLACE_SEALED) {
+    return ANNALS_STATUS_OK;
+  }
+  if (cursor->place == ANNALS_PLACE_MARKER) {
+    annals_cursor_fail(cursor, "a gap");
+  }
+  return no_marker(cursor);
+}
+
+static void reader_cursor(struct annals_reader *reader, const char *arn,
+                          struct annals_cursor *ret_cursor) {
+  annals_cursor_open(ret_cursor, reader->db, reader->history, arn, reader->tier);
+}
+
+/* Closes the cursor, keeping its detail when the status is a failure. */
+static enum annals_status reader_end(struct annals_reader *reader, struct annals_cursor *cursor,
+                                     enum annals_status status) {
+  g_strlcpy(reader->detail, status != ANNALS_STATUS_OK ? cursor->detail : "",
+            sizeof reader->detail);
+  annals_cursor_close(cursor);
+  return status;
+}
+
+enum annals_status annals_reader_pass(struct annals_reader *reader, struct annals_store_read *read,
+                                      struct annals_read_state *state) {
+  if (state->delivered && read->reverse && state->next_id == 0) {
+    return ANNALS_STATUS_OK;
+  }
+  struct pass pass = {.read = read, .state = state, .first = true};
+  reader_cursor(reader, read->arn, &pass.cursor);
+  enum annals_status status = read->reverse ? read_reverse(&pass) : read_forward(&pass);
+  return reader_end(reader, &pass.cursor, status);
+}
+
+/* Returns a copy of the last frame of a run, or NULL having failed. */
+static GBytes *last_frame(struct annals_cursor *cursor) {
+  if (!annals_cursor_check_frames(cursor)) {
+    return NULL;
+  }
+  size_t offset = 0;
+  struct annals_frame frame;
+  while (annals_frame_next(cursor->run.frames, cursor->run.frames_bytes, &offset, &frame)) {
+  }
+  return g_bytes_new(frame.bytes, frame.size);
+}
+
+static bool set_last_event(struct annals_cursor *cursor, struct annals_tail *tail) {
+  GBytes *event = last_frame(cursor);
+  if (event == NULL) {
+    return false;
+  }
+  g_clear_pointer(&tail->last_event, g_bytes_unref);
+  tail->last_event = event;
+  tail->last_id = cursor->run.last_id;
+  return true;
+}
+
+/* Loads what lies behind the last sealed run. */
+static void load_open(struct annals_cursor *cursor, struct annals_tail *tail) {
+  annals_cursor_seek(cursor, ANNALS_KEY_OPEN, tail->sealed_id + 1);
+  while (cursor->place == ANNALS_PLACE_OPEN) {
+    const struct annals_run *run = &cursor->run;
+    if (run->first_id != tail->last_id + 1) {
+      annals_cursor_fail(cursor, "a gap");
+    } else if (set_last_event(cursor, tail)) {
+      annals_tail_add_open(tail, run->first_id, run->last_id,
+                           g_bytes_new(run->frames, run->frames_bytes));
+      tail->open_bytes += run->frames_bytes;
+      annals_cursor_next(cursor);
+    }
+  }
+}
+
+static enum annals_status load_tail(struct annals_cursor *cursor, struct annals_tail *tail) {
+  annals_cursor_seek_marker(cursor);
+  if (cursor->place != ANNALS_PLACE_MARKER) {
+    enum annals_status status = no_marker(cursor);
+    return status == ANNALS_STATUS_NOT_FOUND ? ANNALS_STATUS_OK : status;
+  }
+  tail->sealed_id = last_sealed_id(cursor);
+  if (tail->sealed_id < 0 || (tail->sealed_id > 0 && !set_last_event(cursor, tail))) {
+    return cursor->status;
+  }
+  load_open(cursor, tail);
+  if (cursor->place != ANNALS_PLACE_FAILED && tail->last_id == 0) {
+    annals_cursor_fail(cursor, "no event");
+  }
+  return cursor->place == ANNALS_PLACE_FAILED ? cursor->status : ANNALS_STATUS_OK;
+}
+
+enum annals_status annals_reader_load_tail(struct annals_reader *reader, const char *arn,
+                                           struct annals_tail *ret_tail) {
+  struct annals_cursor cursor;
+  reader_cursor(reader, arn, &cursor);
+  struct annals_tail tail;
+  annals_tail_init(&tail);
+  enum annals_status status = load_tail(&cursor, &tail);
+  if (status == ANNALS_STATUS_OK) {
+    *ret_tail = tail;
+  } else {
+    annals_tail_clear(&tail);
+  }
+  return reader_end(reader, &cursor, status);
+}
+
+enum annals_status annals_reader_find(struct annals_reader *reader, const char *arn) {
+  struct annals_cursor cursor;
+  reader_cursor(reader, arn, &cursor);
+  annals_cursor_seek_marker(&cursor);
+  enum annals_status status =
+      cursor.place == ANNALS_PLACE_MARKER ? ANNALS_STATUS_OK : no_marker(&cursor);
+  return reader_end(reader, &cursor, status);
+}

@@ -1,0 +1,67 @@
+/*
+ * The embedded storage engine: one directory, one process, RocksDB inside.
+ *
+ * Floor 1. Implements store.h; only main and tests include this. DESIGN.md, Storage, tells the
+ * layout and why; key.h has it to the byte.
+ *
+ * What store.h leaves to an engine:
+ *   Reads and cold tails are tried in the block cache on the caller's thread (DONE), and go on in
+ *   the worker pool when a block is missing (PENDING).
+ *   Appends of all callers are written in groups by one thread, with one fsync for each group.
+ *   The first failed write stops all writes until the directory is opened again: after a failed
+ *   fsync nobody knows what is on the disk. UNKNOWN for the appends of that group, UNAVAILABLE for
+ *   all later ones.
+ *   An append that breaks its own promise (event_count is not the number of frames) aborts.
+ */
+#ifndef ANNALS_STORAGE_ROCKSDB_ROCKSDB_STORE_H_
+#define ANNALS_STORAGE_ROCKSDB_ROCKSDB_STORE_H_
+
+#include "storage/store.h"
+
+G_BEGIN_DECLS
+
+/* What tests put in place of the disk. Called on any thread, and concurrently. */
+struct annals_rocksdb_hooks {
+  /* The free bytes of the disk; NULL: what statvfs says. */
+  uint64_t (*free_bytes)(void *data);
+  /* Called on the writer's thread before each group is written; true makes the write fail. */
+  bool (*fail_write)(void *data);
+  void *data;
+};
+
+struct annals_rocksdb_options {
+  const char *path;        /* the data directory; created if missing */
+  size_t cache_bytes;      /* block cache; 0: 64 MiB */
+  size_t tail_table_bytes; /* ends of histories kept for appends; 0: 64 MiB */
+  int worker_threads;      /* for what is not in the cache; 0: 4 */
+  uint64_t min_free_bytes; /* with less than this free on the disk appends get NO_SPACE; 0: none.
+                              Debian's RocksDB aborts on a full disk. */
+  struct annals_rocksdb_hooks hooks; /* zero outside of tests */
+};
+
+enum annals_rocksdb_error {
+  ANNALS_ROCKSDB_ERROR_IN_USE,  /* another process, or another store of this one, has it open */
+  ANNALS_ROCKSDB_ERROR_DENIED,  /* the directory cannot be created, read or written */
+  ANNALS_ROCKSDB_ERROR_CORRUPT, /* what is stored is damaged */
+  ANNALS_ROCKSDB_ERROR_FOREIGN, /* not a store, or one of another schema version */
+  ANNALS_ROCKSDB_ERROR_FAILED,  /* all else */
+};
+
+#define ANNALS_ROCKSDB_ERROR annals_rocksdb_error_quark()
+GQuark annals_rocksdb_error_quark(void);
+
+/*
+ * Opens the store in a directory, recovering what a crash left in the log.
+ *
+ * Memory: options are copied. ret_store is closed with its close operation.
+ * Errors: ANNALS_ROCKSDB_ERROR, with one line that names the directory.
+ * Cost: reads the whole write-ahead log, at most about 128 MiB. Starts 1 + worker_threads threads
+ * besides RocksDB's own.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_rocksdb_open(const struct annals_rocksdb_options *options,
+                         struct annals_store **ret_store, GError **error);
+
+G_END_DECLS
+
+#endif
