@@ -1,0 +1,35 @@
+/*
+ * One unary call over gRPC's C core, from bytes to bytes. Private to the library.
+ *
+ * The only header of the client, with call.c, that knows gRPC.
+ */
+#ifndef ANNALS_CLIENT_CALL_H_
+#define ANNALS_CLIENT_CALL_H_
+
+#include "client/annals.h"
+#include "proto/buffer.h"
+
+G_BEGIN_DECLS
+
+enum {
+  /* Any page fits: its events take at most 3.5 MiB, or one event 1 MiB. */
+  ANNALS_CLIENT_RESPONSE_BYTES_MAX = 8 << 20,
+  /* What the server's transport accepts. */
+  ANNALS_CLIENT_REQUEST_BYTES_MAX = 8 << 20,
+};
+
+/*
+ * Calls path, such as "/annals.v1.HistoryService/GetExecutionHistory", and waits for the answer.
+ *
+ * Memory: takes request's bytes and leaves it empty. Appends the answer to response, which the
+ *   caller clears in any case.
+ * Errors: whatever the server or the connection says.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_client_call(struct annals_client *client, const char *path,
+                        struct annals_buffer *request, struct annals_buffer *response,
+                        GError **error);
+
+G_END_DECLS
+
+#endif

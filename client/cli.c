@@ -1,0 +1,188 @@
+#include "client/cli.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "client/aws_error.h"
+#include "client/history.h"
+#include "client/import.h"
+
+struct command {
+  const char *name;
+  const char *text;
+  int (*run)(struct annals_cli *cli, char *const *argv);
+};
+
+static const struct command commands[] = {
+    {"import", "Append histories from files of AWS JSON", annals_import_run},
+    {"history", "Print the history of an execution", annals_history_run},
+};
+
+static void write_line(struct annals_cli *cli, const char *format, va_list args) {
+  fputs("annals: ", cli->err);
+  if (cli->command != NULL) {
+    fprintf(cli->err, "%s: ", cli->command);
+  }
+  vfprintf(cli->err, format, args);
+  fputc('\n', cli->err);
+}
+
+void annals_cli_error(struct annals_cli *cli, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  write_line(cli, format, args);
+  va_end(args);
+}
+
+int annals_cli_usage_error(struct annals_cli *cli, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  write_line(cli, format, args);
+  va_end(args);
+  fprintf(cli->err, "Try 'annals %s%s--help'.\n", cli->command != NULL ? cli->command : "",
+          cli->command != NULL ? " " : "");
+  return ANNALS_EXIT_USAGE;
+}
+
+/* A server or a file may say anything: control characters must not reach the terminal. */
+static char *one_line(const char *text) {
+  g_autofree char *valid = g_utf8_make_valid(text, -1);
+  GString *line = g_string_new(NULL);
+  for (const char *at = valid; *at != '\0'; at = g_utf8_next_char(at)) {
+    gunichar c = g_utf8_get_char(at);
+    g_string_append_unichar(line, g_unichar_iscntrl(c) ? ' ' : c);
+  }
+  return g_string_free(line, FALSE);
+}
+
+char *annals_cli_describe(const GError *error) {
+  const char *reason = annals_client_error_reason(error);
+  if (error->domain == ANNALS_AWS_ERROR) {
+    reason = annals_aws_error_reason(error->code);
+  } else if (reason[0] == '\0') {
+    reason = annals_client_code_name(error->code);
+  }
+  g_autofree char *text = g_strdup_printf("%s: %s", reason, error->message);
+  return one_line(text);
+}
+
+static bool parse(struct annals_cli *cli, GOptionContext *context, char ***argv, int *ret_exit) {
+  GError *error = NULL;
+  *ret_exit = ANNALS_EXIT_OK;
+  if (!g_option_context_parse_strv(context, argv, &error)) {
+    *ret_exit = annals_cli_usage_error(cli, "%s", error->message);
+    g_error_free(error);
+    return false;
+  }
+  if (cli->help) {
+    g_autofree char *help = g_option_context_get_help(context, TRUE, NULL);
+    fputs(help, cli->out);
+    *ret_exit = annals_cli_flush(cli) ? ANNALS_EXIT_OK : ANNALS_EXIT_FAILED;
+    return false;
+  }
+  return true;
+}
+
+/* GLib's own --help would end the process and know nothing of cli->out. */
+static GOptionContext *context_new(struct annals_cli *cli, const char *usage, const char *text) {
+  const GOptionEntry shared[] = {
+      {"endpoint", 0, 0, G_OPTION_ARG_STRING, &cli->endpoint,
+       "The server's gRPC address (default: $ANNALS_ENDPOINT, else " ANNALS_CLIENT_ENDPOINT_DEFAULT
+       ")",
+       "HOST:PORT"},
+      {"help", 'h', 0, G_OPTION_ARG_NONE, &cli->help, "Print this", NULL},
+      G_OPTION_ENTRY_NULL,
+  };
+  GOptionContext *context = g_option_context_new(usage);
+  g_option_context_set_help_enabled(context, FALSE);
+  g_option_context_set_summary(context, text);
+  g_option_context_add_main_entries(context, shared, NULL);
+  return context;
+}
+
+bool annals_cli_parse(struct annals_cli *cli, char *const *argv, const char *usage,
+                      const char *text, const GOptionEntry *entries, int *ret_exit) {
+  g_autofree char *name = g_strconcat("annals ", cli->command, NULL);
+  g_set_prgname(name);
+  g_autoptr(GOptionContext) context = context_new(cli, usage, text);
+  g_option_context_add_main_entries(context, entries, NULL);
+  g_auto(GStrv) args = g_strdupv((char **)argv);
+  /* Given before the command and after it, the later one counts. */
+  g_autofree char *before = g_steal_pointer(&cli->endpoint);
+  bool ok = parse(cli, context, &args, ret_exit);
+  if (cli->endpoint == NULL) {
+    cli->endpoint = g_steal_pointer(&before);
+  }
+  return ok;
+}
+
+struct annals_client *annals_cli_connect(struct annals_cli *cli) {
+  const char *environment = g_getenv("ANNALS_ENDPOINT");
+  if (environment != NULL && environment[0] == '\0') {
+    environment = NULL;
+  }
+  struct annals_client_options options = {
+      .endpoint = cli->endpoint != NULL ? cli->endpoint : environment,
+      .user_agent = "annals-cli",
+  };
+  GError *error = NULL;
+  struct annals_client *client = annals_client_open(&options, &error);
+  if (client == NULL) {
+    g_autofree char *text = one_line(error->message);
+    annals_cli_usage_error(cli, "%s", text);
+    g_error_free(error);
+  }
+  return client;
+}
+
+bool annals_cli_flush(struct annals_cli *cli) {
+  errno = 0;
+  if (fflush(cli->out) == 0 && ferror(cli->out) == 0) {
+    return true;
+  }
+  if (errno != EPIPE) {
+    annals_cli_error(cli, "standard output: %s", errno != 0 ? g_strerror(errno) : "lost");
+  }
+  return false;
+}
+
+static char *main_help(void) {
+  GString *text = g_string_new(
+      "Appends histories of workflow executions to Annals and prints "
+      "them.\n\nCommands:\n");
+  for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
+    g_string_append_printf(text, "  %-10s%s\n", commands[i].name, commands[i].text);
+  }
+  g_string_append(text,
+                  "\n'annals COMMAND --help' tells more of each.\n\n"
+                  "Exit status: 0 done, 1 failed, 2 wrong arguments.");
+  return g_string_free(text, FALSE);
+}
+
+static int run_command(struct annals_cli *cli, char *const *argv) {
+  for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
+    if (strcmp(commands[i].name, argv[0]) == 0) {
+      cli->command = commands[i].name;
+      return commands[i].run(cli, argv);
+    }
+  }
+  g_autofree char *name = one_line(argv[0]);
+  return annals_cli_usage_error(cli, "there is no command '%s'", name);
+}
+
+int annals_cli_run(int argc, char *const *argv, FILE *out, FILE *err) {
+  struct annals_cli cli = {.out = out, .err = err};
+  g_auto(GStrv) args = argc > 0 ? g_strdupv((char **)argv) : g_new0(char *, 1);
+  g_set_prgname("annals");
+  g_autofree char *text = main_help();
+  g_autoptr(GOptionContext) context = context_new(&cli, "COMMAND …", text);
+  /* What follows the command is the command's. */
+  g_option_context_set_strict_posix(context, TRUE);
+  int status;
+  if (parse(&cli, context, &args, &status)) {
+    status = g_strv_length(args) > 1 ? run_command(&cli, args + 1)
+                                     : annals_cli_usage_error(&cli, "a command is missing");
+  }
+  g_free(cli.endpoint);
+  return status;
+}

@@ -1,0 +1,75 @@
+/*
+ * The command line of Annals: options, commands, exit statuses.
+ *
+ * Floor 2, on annals.h. main.c hands in the arguments and the streams; everything else is here and
+ * in the file named after the command.
+ */
+#ifndef ANNALS_CLIENT_CLI_H_
+#define ANNALS_CLIENT_CLI_H_
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "client/annals.h"
+
+G_BEGIN_DECLS
+
+enum annals_exit {
+  ANNALS_EXIT_OK = 0,
+  ANNALS_EXIT_FAILED = 1,
+  ANNALS_EXIT_USAGE = 2,
+};
+
+/* What all commands share. */
+struct annals_cli {
+  FILE *out;
+  FILE *err;
+  const char *command; /* "import"; NULL before it is known */
+  char *endpoint;      /* --endpoint; NULL: the environment's or the default */
+  gboolean help;
+};
+
+/*
+ * Runs the command that argv names and returns its enum annals_exit. argv[0] is passed over.
+ * Writes results to out and errors, one line each, to err.
+ */
+int annals_cli_run(int argc, char *const *argv, FILE *out, FILE *err);
+
+/*
+ * Parses a command's arguments, argv[0] being the command's name.
+ *
+ * usage: the arguments, such as "FILE…"; text: what the command does; entries: its options,
+ * ending with an empty one. --endpoint and --help are added.
+ * Errors: returns false when there is nothing more to do, with *ret_exit to exit with: --help was
+ *   asked for and printed, or the arguments are wrong and that was said.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_cli_parse(struct annals_cli *cli, char *const *argv, const char *usage,
+                      const char *text, const GOptionEntry *entries, int *ret_exit);
+
+/* Says what is wrong with the arguments and where help is. Returns ANNALS_EXIT_USAGE. */
+int annals_cli_usage_error(struct annals_cli *cli, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* Writes one line to err: `annals: COMMAND: text`. */
+void annals_cli_error(struct annals_cli *cli, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* Gives `REASON: message` in one line that is safe for a terminal. The caller frees it. */
+G_GNUC_WARN_UNUSED_RESULT
+char *annals_cli_describe(const GError *error);
+
+/* Opens a client for the endpoint asked for. Says what is wrong and returns NULL if it is no
+ * endpoint: a usage error. */
+G_GNUC_WARN_UNUSED_RESULT
+struct annals_client *annals_cli_connect(struct annals_cli *cli);
+
+/*
+ * Flushes out. Returns false when anything written to it was lost, having said so; not when the
+ * reader of a pipe has gone, who knows.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_cli_flush(struct annals_cli *cli);
+
+G_END_DECLS
+
+#endif

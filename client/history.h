@@ -1,0 +1,16 @@
+/*
+ * annals history: a history as AWS JSON, or as a table for people.
+ */
+#ifndef ANNALS_CLIENT_HISTORY_H_
+#define ANNALS_CLIENT_HISTORY_H_
+
+#include "client/cli.h"
+
+G_BEGIN_DECLS
+
+/* Runs the command; argv[0] is its name. Returns an enum annals_exit. */
+int annals_history_run(struct annals_cli *cli, char *const *argv);
+
+G_END_DECLS
+
+#endif

@@ -1,0 +1,233 @@
+#include "client/import.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/aws_history.h"
+#include "client/batch.h"
+#include "client/execution_name.h"
+
+enum {
+  RETRIES_MAX = 6,
+  RETRY_MS_FIRST = 100,
+  RETRY_MS_MAX = 30000,
+  PROGRESS_US = 100000, /* between two updates */
+};
+
+static const char usage[] = "FILE…";
+static const char help[] =
+    "Appends the histories of files to Annals.\n"
+    "\n"
+    "A FILE holds what 'aws stepfunctions get-execution-history' prints: an object with\n"
+    "\"events\", or several pages of one history as an array or as JSON Lines, in any order,\n"
+    "also newest first. Timestamps may be numbers or ISO 8601. '-' is standard input.\n"
+    "\n"
+    "AWS's output does not tell the execution's ARN: say it with --execution-arn, or let it\n"
+    "follow from the file's name with --arn-prefix. A name is the file's without folders and\n"
+    "without .json, .jsonl or .ndjson; one longer than 80 characters becomes its first 71, a\n"
+    "hyphen and 8 digits of its SHA-256.\n"
+    "\n"
+    "A file with any fault is left out whole. Repeating an import is safe: events that are\n"
+    "stored already are recognised. Events are sent in batches; when the server is busy, a\n"
+    "batch is tried again for a while.";
+
+struct import {
+  struct annals_cli *cli;
+  struct annals_client *client;
+  struct annals_schema *schema;
+  char *execution_arn;
+  char *arn_prefix;
+  char **files;
+  size_t file_count;
+  size_t file_index;
+  bool shows_progress;
+  int64_t progress_us; /* when it was last shown */
+  size_t imported;     /* histories of which something was new */
+  size_t there;        /* histories that were there already */
+  GPtrArray *failures; /* char *, a line each */
+  int64_t appended;    /* events */
+  int64_t already_stored;
+  int64_t adjusted; /* timestamps */
+};
+
+static void show_progress(struct import *import, size_t sent, size_t count) {
+  int64_t now = g_get_monotonic_time();
+  if (!import->shows_progress || now - import->progress_us < PROGRESS_US) {
+    return;
+  }
+  import->progress_us = now;
+  fprintf(import->cli->err, "\r\033[Kfile %zu of %zu, event %zu of %zu", import->file_index + 1,
+          import->file_count, sent, count);
+  fflush(import->cli->err);
+}
+
+static void clear_progress(struct import *import) {
+  if (import->shows_progress) {
+    fputs("\r\033[K", import->cli->err);
+    fflush(import->cli->err);
+  }
+}
+
+/* Appends one batch; waits and tries again as long as that may help. */
+static bool append(struct import *import, const struct annals_client_append_request *request,
+                   struct annals_client_append_result *ret_result, GError **error) {
+  int64_t backoff_ms = RETRY_MS_FIRST;
+  for (int retries = 0;; retries++) {
+    GError *fault = NULL;
+    if (annals_client_append(import->client, request, ret_result, &fault)) {
+      return true;
+    }
+    int64_t delay_ms;
+    if (retries == RETRIES_MAX || !annals_client_error_is_retriable(fault, &delay_ms)) {
+      g_propagate_error(error, fault);
+      return false;
+    }
+    g_error_free(fault);
+    delay_ms = MIN(MAX(delay_ms, backoff_ms), RETRY_MS_MAX);
+    g_usleep((gulong)delay_ms * 1000);
+    backoff_ms *= 2;
+  }
+}
+
+/* *ret_sent tells how many events are stored, also on failure. */
+static bool append_history(struct import *import, const char *arn,
+                           const struct annals_aws_history *history, size_t *ret_sent,
+                           GError **error) {
+  size_t count;
+  const struct annals_client_event *events = annals_aws_history_events(history, &count);
+  int64_t appended = 0;
+  for (*ret_sent = 0; *ret_sent < count;) {
+    show_progress(import, *ret_sent, count);
+    struct annals_client_append_request request = {
+        .execution_arn = arn,
+        .event_bytes = events + *ret_sent,
+        .event_count = annals_batch_length(events + *ret_sent, count - *ret_sent),
+    };
+    struct annals_client_append_result result;
+    if (!append(import, &request, &result, error)) {
+      return false;
+    }
+    *ret_sent += request.event_count;
+    appended += result.appended_count;
+    import->appended += result.appended_count;
+    import->already_stored += result.already_stored_count;
+    import->adjusted += result.adjusted_timestamp_count;
+  }
+  import->imported += appended > 0;
+  import->there += appended == 0;
+  return true;
+}
+
+static void note_failure(struct import *import, const char *file, size_t sent,
+                         const GError *error) {
+  g_autofree char *name = g_filename_display_name(file);
+  g_autofree char *text = annals_cli_describe(error);
+  g_autofree char *rest =
+      sent > 0 ? g_strdup_printf(" (its first %zu events are stored)", sent) : g_strdup("");
+  g_ptr_array_add(import->failures, g_strdup_printf("%s: %s%s", name, text, rest));
+}
+
+static void import_file(struct import *import, const char *file) {
+  GError *error = NULL;
+  size_t sent = 0;
+  struct annals_aws_history *history = NULL;
+  char *arn = import->execution_arn != NULL
+                  ? g_strdup(import->execution_arn)
+                  : annals_execution_arn_for_file(import->arn_prefix, file, &error);
+  if (arn != NULL) {
+    history = annals_aws_history_read(import->schema, file, &error);
+  }
+  if (history == NULL || !append_history(import, arn, history, &sent, &error)) {
+    note_failure(import, file, sent, error);
+    g_error_free(error);
+  }
+  annals_aws_history_free(history);
+  g_free(arn);
+}
+
+static const char *plural(int64_t n, const char *one, const char *many) {
+  return n == 1 ? one : many;
+}
+
+static void print_summary(struct import *import) {
+  clear_progress(import);
+  for (guint i = 0; i < import->failures->len; i++) {
+    annals_cli_error(import->cli, "%s", (const char *)import->failures->pdata[i]);
+  }
+  fprintf(import->cli->out, "%zu %s imported, %zu already there, %u failed: ", import->imported,
+          plural((int64_t)import->imported, "history", "histories"), import->there,
+          import->failures->len);
+  fprintf(import->cli->out, "%" PRId64 " %s appended, %" PRId64 " already there", import->appended,
+          plural(import->appended, "event", "events"), import->already_stored);
+  if (import->adjusted > 0) {
+    fprintf(import->cli->out, ", %" PRId64 " %s raised to the previous event's", import->adjusted,
+            plural(import->adjusted, "timestamp", "timestamps"));
+  }
+  fputc('\n', import->cli->out);
+}
+
+/* What the options cannot say of each other. */
+static bool check_arguments(struct import *import, int *ret_exit) {
+  struct annals_cli *cli = import->cli;
+  import->file_count = import->files != NULL ? g_strv_length(import->files) : 0;
+  bool reads_stdin =
+      import->files != NULL && g_strv_contains((const char *const *)import->files, "-");
+  if (import->file_count == 0) {
+    *ret_exit = annals_cli_usage_error(cli, "a FILE is missing");
+  } else if (import->execution_arn == NULL && import->arn_prefix == NULL) {
+    *ret_exit = annals_cli_usage_error(cli, "--execution-arn or --arn-prefix is missing");
+  } else if (import->execution_arn != NULL && import->arn_prefix != NULL) {
+    *ret_exit = annals_cli_usage_error(cli, "--execution-arn and --arn-prefix exclude each other");
+  } else if (import->execution_arn != NULL && import->file_count > 1) {
+    *ret_exit = annals_cli_usage_error(cli, "--execution-arn goes with one FILE, not %zu",
+                                       import->file_count);
+  } else if (reads_stdin && import->execution_arn == NULL) {
+    *ret_exit = annals_cli_usage_error(cli, "standard input has no name: use --execution-arn");
+  } else {
+    return true;
+  }
+  return false;
+}
+
+static int import_files(struct import *import) {
+  import->client = annals_cli_connect(import->cli);
+  if (import->client == NULL) {
+    return ANNALS_EXIT_USAGE;
+  }
+  import->schema = annals_schema_new();
+  import->failures = g_ptr_array_new_with_free_func(g_free);
+  import->shows_progress = isatty(fileno(import->cli->err)) == 1;
+  for (; import->file_index < import->file_count; import->file_index++) {
+    import_file(import, import->files[import->file_index]);
+  }
+  print_summary(import);
+  bool ok = annals_cli_flush(import->cli) && import->failures->len == 0;
+  g_ptr_array_unref(import->failures);
+  annals_schema_free(import->schema);
+  annals_client_close(import->client);
+  return ok ? ANNALS_EXIT_OK : ANNALS_EXIT_FAILED;
+}
+
+int annals_import_run(struct annals_cli *cli, char *const *argv) {
+  struct import import = {.cli = cli};
+  const GOptionEntry entries[] = {
+      {"execution-arn", 0, 0, G_OPTION_ARG_STRING, &import.execution_arn,
+       "The execution's ARN, with a single FILE", "ARN"},
+      {"arn-prefix", 0, 0, G_OPTION_ARG_STRING, &import.arn_prefix,
+       "What comes before the name in ARNs, such as "
+       "arn:aws:states:us-east-1:123456789012:execution:imported:",
+       "PREFIX"},
+      {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &import.files, NULL, NULL},
+      G_OPTION_ENTRY_NULL,
+  };
+  int status;
+  if (annals_cli_parse(cli, argv, usage, help, entries, &status) &&
+      check_arguments(&import, &status)) {
+    status = import_files(&import);
+  }
+  g_free(import.execution_arn);
+  g_free(import.arn_prefix);
+  g_strfreev(import.files);
+  return status;
+}
