@@ -8,24 +8,12 @@
 #ifndef ANNALS_SERVER_HISTORY_APPEND_H_
 #define ANNALS_SERVER_HISTORY_APPEND_H_
 
-#include "proto/buffer.h"
+#include "server/history/batch.h"
 #include "server/history/history.h"
 
 G_BEGIN_DECLS
 
-enum {
-  ANNALS_APPEND_EVENTS_MAX = 1000,
-  ANNALS_APPEND_BYTES_MAX = 4 * 1024 * 1024, /* of all events together, as they were sent */
-  ANNALS_EVENT_BYTES_MAX = 1024 * 1024,      /* of one event, as it was sent and as it is stored */
-  ANNALS_MAP_RUN_ARN_BYTES_MAX = 2000,
-  ANNALS_TRACE_HEADER_BYTES_MAX = 256,
-};
-
-/* One event as a client serialised it: a view. */
-struct annals_event_bytes {
-  const uint8_t *bytes;
-  size_t size;
-};
+enum { ANNALS_MAP_RUN_ARN_BYTES_MAX = 2000, ANNALS_TRACE_HEADER_BYTES_MAX = 256 };
 
 /* What is to be appended. "" means absent. */
 struct annals_append_request {
@@ -38,12 +26,10 @@ struct annals_append_request {
   const char *trace_header;
 };
 
-struct annals_batch; /* events.h */
-
 /* One append under way, and the result. Zero it before use. */
 struct annals_append {
-  struct annals_append_request request; /* not read any more once annals_append_run returned, except
-                                           the strings */
+  struct annals_append_request request; /* the events are not read any more once
+                                           annals_append_run has returned; the strings are */
   void (*on_done)(struct annals_append *append);
   void *owner; /* the caller's own */
 
@@ -56,14 +42,20 @@ struct annals_append {
   /* Private from here on. */
   struct annals_history *history;
   struct annals_batch *batch;
-  int attempts;
   int step;
+  int attempts;
+  int64_t now_ms;
+  int64_t last_id;               /* of the history */
+  struct annals_event_head last; /* the history's last event; while comparing, the last compared */
+  int64_t compared_id;           /* id of last, while comparing */
+  int64_t conflict_id;           /* 0: none */
   struct annals_store_tail tail;
   struct annals_store_get get;
   struct annals_store_read read;
   struct annals_store_append write;
-  struct annals_buffer frames;
+  struct annals_buffer frames; /* of the new events, where timestamps had to be set or raised */
   uint8_t *record;
+  size_t record_size; /* 0: the record stays as it is */
 };
 
 /*

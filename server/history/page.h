@@ -53,7 +53,8 @@ struct annals_page {
   struct annals_history *history;
   struct annals_store_read read;
   struct annals_store_get get;
-  int64_t next_id; /* the first id that is not in the page; 0: none */
+  int step;
+  int64_t next_id; /* the first id that is not in the page */
   int64_t start_seconds;
   int32_t start_nanos;
   bool start_known;

@@ -1,0 +1,139 @@
+#include "server/history/arn.h"
+
+#include <string.h>
+
+#include "server/history/error.h"
+
+enum {
+  PART_ARN,
+  PART_PARTITION,
+  PART_SERVICE,
+  PART_REGION,
+  PART_ACCOUNT,
+  PART_TYPE,
+  PART_MACHINE,
+  PART_NAME,
+  PARTS_MAX,
+  ACCOUNT_DIGITS = 12,
+};
+
+G_GNUC_PRINTF(2, 3)
+static bool invalid(GError **error, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  g_autofree char *text = g_strdup_vprintf(format, args);
+  va_end(args);
+  return annals_error_set(error, ANNALS_REASON_INVALID_ARN, "%s", text);
+}
+
+static bool is_word(const char *text) {
+  return *text != '\0' && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(text);
+}
+
+static bool is_account(const char *text) {
+  return strlen(text) == ACCOUNT_DIGITS && strspn(text, "0123456789") == ACCOUNT_DIGITS;
+}
+
+static bool is_name_char(gunichar c) {
+  if (c < 0x20 || (c >= 0x7f && c <= 0x9f) || (c & 0xfffe) == 0xfffe || g_unichar_isspace(c)) {
+    return false;
+  }
+  return c >= 0x80 || strchr("<>{}[]?*\"#%\\^|~`$&,;:/", (int)c) == NULL;
+}
+
+/* what: "execution name" and the like. */
+static bool check_name(const char *name, const char *what, GError **error) {
+  glong chars = g_utf8_strlen(name, -1);
+  if (chars < 1 || chars > ANNALS_NAME_CHARS_MAX) {
+    return invalid(error, "The %s must have 1 to %d characters, it has %ld", what,
+                   ANNALS_NAME_CHARS_MAX, chars);
+  }
+  for (const char *c = name; *c != '\0'; c = g_utf8_next_char(c)) {
+    if (!is_name_char(g_utf8_get_char(c))) {
+      return invalid(error, "The %s has a character that is not allowed in names: '%s'", what,
+                     name);
+    }
+  }
+  return true;
+}
+
+static bool check_machine(const char *text, GError **error) {
+  const char *slash = strchr(text, '/');
+  g_autofree char *machine =
+      slash != NULL ? g_strndup(text, (gsize)(slash - text)) : g_strdup(text);
+  return check_name(machine, "state machine name", error) &&
+         (slash == NULL || check_name(slash + 1, "map state label", error));
+}
+
+/* Everything before the resource: arn:PARTITION:states:REGION:ACCOUNT:TYPE. */
+static bool check_head(char **parts, const char *type, GError **error) {
+  if (g_strv_length(parts) <= PART_TYPE) {
+    return invalid(error, "Too few parts: arn:aws:states:REGION:ACCOUNT:%s:… is expected", type);
+  }
+  if (strcmp(parts[PART_PARTITION], "aws") != 0 &&
+      (!g_str_has_prefix(parts[PART_PARTITION], "aws-") || !is_word(parts[PART_PARTITION]))) {
+    return invalid(error, "Invalid partition: '%s'", parts[PART_PARTITION]);
+  }
+  if (strcmp(parts[PART_SERVICE], "states") != 0) {
+    return invalid(error, "Invalid service: '%s', 'states' is expected", parts[PART_SERVICE]);
+  }
+  if (!is_word(parts[PART_REGION])) {
+    return invalid(error, "Invalid region: '%s'", parts[PART_REGION]);
+  }
+  if (!is_account(parts[PART_ACCOUNT])) {
+    return invalid(error, "Invalid account: '%s', %d digits are expected", parts[PART_ACCOUNT],
+                   ACCOUNT_DIGITS);
+  }
+  if (strcmp(parts[PART_TYPE], type) != 0) {
+    return invalid(error, "Resource type not valid in this context: %s", parts[PART_TYPE]);
+  }
+  return true;
+}
+
+/* Splits and checks all but the resource. The result is NULL on failure. */
+static char **split(const char *arn, const char *type, GError **error) {
+  if (strlen(arn) > ANNALS_ARN_BYTES_MAX) {
+    invalid(error, "The ARN is longer than %d bytes", ANNALS_ARN_BYTES_MAX);
+    return NULL;
+  }
+  if (!g_utf8_validate(arn, -1, NULL)) {
+    invalid(error, "The ARN is not valid UTF-8");
+    return NULL;
+  }
+  if (!g_str_has_prefix(arn, "arn:")) {
+    invalid(error, "Invalid ARN prefix: %s", arn);
+    return NULL;
+  }
+  g_auto(GStrv) parts = g_strsplit(arn, ":", -1);
+  return check_head(parts, type, error) ? g_steal_pointer(&parts) : NULL;
+}
+
+bool annals_execution_arn_check(const char *arn, GError **error) {
+  g_auto(GStrv) parts = split(arn, "execution", error);
+  if (parts == NULL) {
+    return false;
+  }
+  if (g_strv_length(parts) != PARTS_MAX) {
+    return invalid(error, "An execution is named by execution:STATE_MACHINE:NAME");
+  }
+  return check_machine(parts[PART_MACHINE], error) &&
+         check_name(parts[PART_NAME], "execution name", error);
+}
+
+bool annals_state_machine_arn_check(const char *arn, GError **error) {
+  g_auto(GStrv) parts = split(arn, "stateMachine", error);
+  if (parts == NULL) {
+    return false;
+  }
+  if (g_strv_length(parts) != PARTS_MAX - 1) {
+    return invalid(error, "A state machine is named by stateMachine:NAME");
+  }
+  return check_machine(parts[PART_MACHINE], error);
+}
+
+char *annals_execution_arn_state_machine(const char *arn) {
+  g_auto(GStrv) parts = g_strsplit(arn, ":", -1);
+  g_assert(g_strv_length(parts) == PARTS_MAX);
+  return g_strdup_printf("arn:%s:states:%s:%s:stateMachine:%s", parts[PART_PARTITION],
+                         parts[PART_REGION], parts[PART_ACCOUNT], parts[PART_MACHINE]);
+}

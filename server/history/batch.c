@@ -1,0 +1,177 @@
+#include "server/history/batch.h"
+
+#include "annals/v1/history_event.pb-c.h"
+#include "proto/wire.h"
+#include "server/history/error.h"
+#include "storage/frame.h"
+
+enum {
+  NANOS_MAX = 999999999,
+  /* Canonical forms are hardly ever longer than what was sent; frames add up to 4 bytes each. */
+  FRAMES_BYTES_MAX = 2 * ANNALS_APPEND_BYTES_MAX,
+  EXECUTION_STARTED = ANNALS__V1__HISTORY_EVENT_TYPE__HISTORY_EVENT_TYPE_EXECUTION_STARTED,
+};
+
+static const int64_t seconds_max = 253402300799; /* 9999-12-31T23:59:59Z */
+
+/* Fails with the event's index and the field in the metadata and as a violation. */
+static bool refuse(GError **error, enum annals_reason reason, size_t index, const char *field,
+                   const char *text, size_t limit) {
+  g_autofree char *path =
+      g_strdup_printf("events[%zu]%s%s", index, *field != '\0' ? "." : "", field);
+  GError *failure = annals_error_new(reason, "%s %s", path, text);
+  annals_error_add_metadata(failure, "event_index", "%zu", index);
+  annals_error_add_metadata(failure, "field", "%s", field);
+  if (limit != 0) {
+    annals_error_add_metadata(failure, "limit", "%zu", limit);
+  }
+  annals_error_add_violation(failure, path, NULL, text);
+  g_propagate_error(error, failure);
+  return false;
+}
+
+static bool invalid(GError **error, size_t index, const char *field, const char *text) {
+  return refuse(error, ANNALS_REASON_INVALID_EVENT, index, field, text, 0);
+}
+
+static bool over_limit(GError **error, const char *what, size_t limit) {
+  g_autofree char *text = g_strdup_printf("holds more than %zu %s, the most that one append may hold",
+                                          limit, what);
+  GError *failure = annals_error_new(ANNALS_REASON_LIMIT_EXCEEDED, "events %s", text);
+  annals_error_add_metadata(failure, "field", "events");
+  annals_error_add_metadata(failure, "limit", "%zu", limit);
+  annals_error_add_violation(failure, "events", NULL, text);
+  g_propagate_error(error, failure);
+  return false;
+}
+
+static bool check_sizes(const struct annals_event_bytes *events, size_t event_count,
+                        GError **error) {
+  if (event_count == 0) {
+    GError *failure = annals_error_new(ANNALS_REASON_INVALID_REQUEST, "events is empty");
+    annals_error_add_violation(failure, "events", NULL, "Member must hold at least 1 event");
+    g_propagate_error(error, failure);
+    return false;
+  }
+  if (event_count > ANNALS_APPEND_EVENTS_MAX) {
+    return over_limit(error, "events", ANNALS_APPEND_EVENTS_MAX);
+  }
+  size_t total = 0;
+  for (size_t i = 0; i < event_count; i++) {
+    if (events[i].size > ANNALS_EVENT_BYTES_MAX) {
+      g_autofree char *text = g_strdup_printf("is %zu bytes long; at most %d are allowed",
+                                              events[i].size, ANNALS_EVENT_BYTES_MAX);
+      return refuse(error, ANNALS_REASON_LIMIT_EXCEEDED, i, "", text, ANNALS_EVENT_BYTES_MAX);
+    }
+    total += events[i].size;
+  }
+  if (total > ANNALS_APPEND_BYTES_MAX) {
+    return over_limit(error, "bytes", ANNALS_APPEND_BYTES_MAX);
+  }
+  return true;
+}
+
+static bool check_ids(const struct annals_event_head *head, int64_t expected_id, size_t index,
+                      GError **error) {
+  if (head->id < 1) {
+    return invalid(error, index, "id", "must be at least 1");
+  }
+  if (index > 0 && head->id != expected_id) {
+    return invalid(error, index, "id", "does not follow the id of the event before it");
+  }
+  if (head->previous_event_id < 0 || head->previous_event_id >= head->id) {
+    return invalid(error, index, "previous_event_id", "must be at least 0 and less than id");
+  }
+  if (head->id == 1 && head->type != EXECUTION_STARTED) {
+    return invalid(error, index, "type",
+                   "must be ExecutionStarted: the first event of a history creates the execution");
+  }
+  return true;
+}
+
+static bool check_type(const struct annals_schema *schema, const struct annals_event_head *head,
+                       size_t index, GError **error) {
+  const struct annals_event_type *type = annals_schema_type(schema, head->type);
+  if (type == NULL) {
+    return invalid(error, index, "type",
+                   head->type == 0 ? "is required" : "is not a known event type");
+  }
+  if (head->details != 0 && head->details != type->details) {
+    const struct annals_field *details =
+        annals_message_field(annals_schema_event(schema), head->details);
+    g_autofree char *text =
+        g_strdup_printf("does not belong to an event of type %s", type->aws_name);
+    return invalid(error, index, details->name, text);
+  }
+  return true;
+}
+
+static bool check_timestamp(const struct annals_event_head *head, size_t index, GError **error) {
+  if (head->has_timestamp && (head->seconds < 0 || head->seconds > seconds_max || head->nanos < 0 ||
+                              head->nanos > NANOS_MAX)) {
+    return invalid(error, index, "timestamp",
+                   "must be within the years 1970 to 9999, with nanos from 0 to 999,999,999");
+  }
+  return true;
+}
+
+static bool canonicalize(const struct annals_schema *schema, const struct annals_event_bytes *event,
+                         size_t index, struct annals_batch *batch, GError **error) {
+  struct annals_batch_event *to = &batch->events[index];
+  struct annals_fault fault;
+  to->offset = batch->frames.len;
+  if (!annals_canonical_append(schema, event->bytes, event->size, &batch->frames, &to->head,
+                               &fault)) {
+    if (fault.kind == ANNALS_FAULT_RESOURCES) {
+      return annals_error_set(error, ANNALS_REASON_OVERLOADED, "no memory for this append");
+    }
+    bool limit = fault.kind == ANNALS_FAULT_LIMIT;
+    return refuse(error, limit ? ANNALS_REASON_LIMIT_EXCEEDED : ANNALS_REASON_INVALID_EVENT, index,
+                  fault.field, fault.text, fault.limit);
+  }
+  to->rest_size = batch->frames.len - to->offset - to->head.timestamp_size;
+  annals_wire_wrap(&batch->frames, to->offset, ANNALS_FRAME_TAG >> 3);
+  to->size = batch->frames.len - to->offset;
+  if (batch->frames.failed) {
+    return annals_error_set(error, ANNALS_REASON_OVERLOADED, "no memory for this append");
+  }
+  return true;
+}
+
+struct annals_batch *annals_batch_new(const struct annals_schema *schema,
+                                      const struct annals_event_bytes *events, size_t event_count,
+                                      GError **error) {
+  if (!check_sizes(events, event_count, error)) {
+    return NULL;
+  }
+  struct annals_batch *batch = g_new0(struct annals_batch, 1);
+  annals_buffer_init(&batch->frames, FRAMES_BYTES_MAX);
+  batch->events = g_new0(struct annals_batch_event, event_count);
+  batch->event_count = event_count;
+  bool ok = true;
+  for (size_t i = 0; ok && i < event_count; i++) {
+    const struct annals_event_head *head = &batch->events[i].head;
+    int64_t expected_id = i > 0 ? batch->events[i - 1].head.id + 1 : 0;
+    ok = canonicalize(schema, &events[i], i, batch, error) &&
+         check_ids(head, expected_id, i, error) && check_type(schema, head, i, error) &&
+         check_timestamp(head, i, error);
+  }
+  if (!ok) {
+    annals_batch_free(batch);
+    return NULL;
+  }
+  return batch;
+}
+
+void annals_batch_free(struct annals_batch *batch) {
+  if (batch != NULL) {
+    annals_buffer_clear(&batch->frames);
+    g_free(batch->events);
+    g_free(batch);
+  }
+}
+
+const uint8_t *annals_batch_rest(const struct annals_batch *batch, size_t i) {
+  const struct annals_batch_event *event = &batch->events[i];
+  return batch->frames.data + event->offset + event->size - event->rest_size;
+}

@@ -1,0 +1,53 @@
+/*
+ * What is kept of an execution beside its events.
+ *
+ * Floor 2. The store holds it as bytes (execution_record.proto); here it has a form that code can
+ * work with.
+ */
+#ifndef ANNALS_SERVER_HISTORY_EXECUTION_RECORD_H_
+#define ANNALS_SERVER_HISTORY_EXECUTION_RECORD_H_
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/schema.h"
+
+G_BEGIN_DECLS
+
+/* One execution. Strings are owned, "" means absent. */
+struct annals_execution {
+  enum annals_status status;
+  int64_t start_seconds;
+  int32_t start_nanos;
+  bool stopped;
+  int64_t stop_seconds;
+  int32_t stop_nanos;
+  char *state_machine_arn;
+  char *map_run_arn;
+  int32_t item_count;
+  char *trace_header;
+  int32_t redrive_count;
+  int64_t redrive_seconds; /* of the last redrive, when there was one */
+  int32_t redrive_nanos;
+};
+
+/* Reads a record. Returns false, with nothing to clear, when it is damaged. */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_execution_read(GBytes *record, struct annals_execution *ret_execution);
+
+/* Writes a record. Memory: the caller frees the result with g_free(). */
+G_GNUC_WARN_UNUSED_RESULT
+uint8_t *annals_execution_write(const struct annals_execution *execution, size_t *ret_size);
+
+/* Takes in what an event of this status at this time makes of the execution. */
+void annals_execution_apply(struct annals_execution *execution, enum annals_status status,
+                            bool redriven, int64_t seconds, int32_t nanos);
+
+/* Frees the strings. */
+void annals_execution_clear(struct annals_execution *execution);
+
+G_END_DECLS
+
+#endif

@@ -1,0 +1,66 @@
+#include "server/history/history.h"
+
+#include "server/history/error.h"
+
+struct annals_history {
+  struct annals_history_options options;
+};
+
+enum {
+  PAGE_BYTES_DEFAULT = 3584 * 1024, /* gRPC clients refuse more than 4 MiB unless told otherwise */
+  PAGE_SCAN_BYTES_DEFAULT = 64 * 1024 * 1024,
+};
+
+static int64_t machine_clock(void *context) {
+  (void)context;
+  return g_get_real_time();
+}
+
+struct annals_history *annals_history_new(const struct annals_history_options *options) {
+  struct annals_history *history = g_new0(struct annals_history, 1);
+  history->options = *options;
+  if (history->options.page_bytes_max == 0) {
+    history->options.page_bytes_max = PAGE_BYTES_DEFAULT;
+  }
+  if (history->options.page_scan_bytes_max == 0) {
+    history->options.page_scan_bytes_max = PAGE_SCAN_BYTES_DEFAULT;
+  }
+  if (history->options.now_us == NULL) {
+    history->options.now_us = machine_clock;
+  }
+  return history;
+}
+
+void annals_history_free(struct annals_history *history) {
+  g_free(history);
+}
+
+const struct annals_history_options *annals_history_options(const struct annals_history *history) {
+  return &history->options;
+}
+
+int64_t annals_history_now_us(const struct annals_history *history) {
+  return history->options.now_us(history->options.now_context);
+}
+
+GError *annals_history_store_error(enum annals_store_outcome outcome) {
+  switch (outcome) {
+    case ANNALS_STORE_CORRUPT:
+      return annals_error_new(ANNALS_REASON_DATA_CORRUPTED, "stored data is damaged");
+    case ANNALS_STORE_NO_SPACE:
+      return annals_error_new(ANNALS_REASON_NO_SPACE,
+                              "the server's disk is nearly full; nothing was stored");
+    case ANNALS_STORE_UNAVAILABLE:
+      return annals_error_new(
+          ANNALS_REASON_WRITES_STOPPED,
+          "the store takes no appends until it is restarted; nothing was stored");
+    case ANNALS_STORE_UNKNOWN:
+      return annals_error_new(ANNALS_REASON_OUTCOME_UNKNOWN,
+                              "the events may or may not be stored; repeat the same append");
+    case ANNALS_STORE_OK:
+    case ANNALS_STORE_NOT_FOUND:
+    case ANNALS_STORE_CONFLICT:
+      break;
+  }
+  return annals_error_new(ANNALS_REASON_INTERNAL, "the store answered what it should not");
+}

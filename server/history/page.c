@@ -1,0 +1,344 @@
+#include "server/history/page.h"
+
+#include <string.h>
+
+#include "proto/canonical.h"
+#include "server/history/arn.h"
+#include "server/history/error.h"
+#include "server/history/execution_record.h"
+#include "server/history/page_token.h"
+
+/* Room that the answer needs beside its events: the token and its framing. */
+enum { ENVELOPE_BYTES = 256 };
+
+/*
+ *            token given                 all events fit, or the start time is known
+ *   START ──────────────► VERIFY ──► READ ──────────────────────────────────► done
+ *     └────────────────────────────► ▲ └──────────────► SIGN ────────────────► ▲
+ *
+ * VERIFY and SIGN get the execution's record, for its start time; each state may suspend, and any
+ * may fail.
+ */
+enum step { STEP_VERIFY, STEP_READ, STEP_SIGN };
+
+/* --- what is asked for --- */
+
+static void violation(GError **error, const char *field, const char *value,
+                      const char *constraint) {
+  if (*error == NULL) {
+    *error = annals_error_new(ANNALS_REASON_INVALID_REQUEST, "%s: %s", field, constraint);
+  }
+  annals_error_add_violation(*error, field, value, constraint);
+}
+
+static void check_length(GError **error, const char *field, const char *value, size_t max) {
+  if (*value == '\0') {
+    violation(error, field, value, "Member must have length greater than or equal to 1");
+  } else if (strlen(value) > max) {
+    g_autofree char *constraint =
+        g_strdup_printf("Member must have length less than or equal to %zu", max);
+    violation(error, field, value, constraint);
+  }
+}
+
+static void check_max_results(GError **error, int64_t max_results) {
+  g_autofree char *value = g_strdup_printf("%" G_GINT64_FORMAT, max_results);
+  if (max_results < 0) {
+    violation(error, "max_results", value, "Member must have value greater than or equal to 0");
+  } else if (max_results > ANNALS_PAGE_RESULTS_MAX) {
+    g_autofree char *constraint =
+        g_strdup_printf("Member must have value less than or equal to %d", ANNALS_PAGE_RESULTS_MAX);
+    violation(error, "max_results", value, constraint);
+  }
+}
+
+/* AWS checks constraints before the ARN's shape. */
+static GError *check_request(const struct annals_page_request *request) {
+  GError *error = NULL;
+  if (request->execution_arn == NULL) {
+    violation(&error, "execution_arn", NULL, "Member must not be null");
+  } else {
+    check_length(&error, "execution_arn", request->execution_arn, ANNALS_ARN_BYTES_MAX);
+  }
+  check_max_results(&error, request->max_results);
+  if (request->next_token != NULL) {
+    check_length(&error, "next_token", request->next_token, ANNALS_PAGE_TOKEN_BYTES_MAX);
+  }
+  if (error != NULL) {
+    return error;
+  }
+  return annals_execution_arn_check(request->execution_arn, &error) ? NULL : error;
+}
+
+static GError *read_token(struct annals_page *page) {
+  const struct annals_page_request *request = &page->request;
+  const struct annals_history_options *options = annals_history_options(page->history);
+  struct annals_page_token token;
+  if (!annals_page_token_read(options->token_key, request->execution_arn, request->next_token,
+                              &token)) {
+    return annals_error_new(ANNALS_REASON_INVALID_TOKEN,
+                            "next_token is not one that was given out for this execution");
+  }
+  if (token.reverse_order != request->reverse_order ||
+      token.include_execution_data != request->include_execution_data) {
+    return annals_error_new(ANNALS_REASON_INVALID_TOKEN,
+                            "next_token belongs to a listing with another reverse_order or "
+                            "include_execution_data");
+  }
+  int64_t age_ms = annals_history_now_us(page->history) / 1000 - token.issued_at_ms;
+  if (age_ms > options->page_token_ttl_s * 1000) {
+    return annals_error_new(ANNALS_REASON_INVALID_TOKEN, "next_token has expired: start over");
+  }
+  page->start_seconds = token.start_seconds;
+  page->start_nanos = token.start_nanos;
+  page->start_known = true;
+  page->next_id = token.next_event_id;
+  return NULL;
+}
+
+/* --- events --- */
+
+static void note_start(struct annals_page *page, const struct annals_frame *frame) {
+  struct annals_event_head head;
+  const struct annals_schema *schema = annals_history_options(page->history)->schema;
+  if (annals_canonical_head(schema, frame->event, frame->event_size, &head)) {
+    page->start_seconds = head.seconds;
+    page->start_nanos = head.nanos;
+    page->start_known = true;
+  }
+}
+
+/* Puts the event with page->next_id into the page; returns whether more may follow. */
+static bool take_event(struct annals_page *page, const struct annals_frame *frame) {
+  const struct annals_history_options *options = annals_history_options(page->history);
+  int64_t max_results =
+      page->request.max_results != 0 ? page->request.max_results : ANNALS_PAGE_RESULTS_DEFAULT;
+  page->scanned_bytes += frame->size;
+  if (page->event_count == max_results ||
+      (page->event_count > 0 && page->scanned_bytes > options->page_scan_bytes_max)) {
+    page->more = true;
+    return false;
+  }
+  if (page->next_id == 1 && !page->start_known) {
+    note_start(page, frame);
+  }
+  size_t len = page->events.len;
+  if (!page->encode(page, frame)) {
+    page->damaged = true;
+    return false;
+  }
+  if (page->event_count > 0 && page->events.len + ENVELOPE_BYTES > options->page_bytes_max) {
+    page->events.len = len;
+    page->more = true;
+    return false;
+  }
+  page->event_count++;
+  page->next_id += page->request.reverse_order ? -1 : 1;
+  return true;
+}
+
+static bool damaged(struct annals_page *page) {
+  page->damaged = true;
+  return false;
+}
+
+static bool take_run_forward(struct annals_page *page, const struct annals_run *run) {
+  struct annals_frame frame;
+  size_t offset = 0;
+  int64_t id = run->first_id;
+  for (; annals_frame_next(run->frames, run->frames_bytes, &offset, &frame); id++) {
+    if (id == page->next_id && !take_event(page, &frame)) {
+      return false;
+    }
+  }
+  return offset == run->frames_bytes && id == run->last_id + 1 ? true : damaged(page);
+}
+
+static bool take_run_reverse(struct annals_page *page, const struct annals_run *run) {
+  g_autoptr(GArray) frames = g_array_new(FALSE, FALSE, sizeof(struct annals_frame));
+  struct annals_frame frame;
+  size_t offset = 0;
+  while (annals_frame_next(run->frames, run->frames_bytes, &offset, &frame)) {
+    g_array_append_val(frames, frame);
+  }
+  if (offset != run->frames_bytes || frames->len != run->last_id - run->first_id + 1) {
+    return damaged(page);
+  }
+  while (page->next_id >= run->first_id) {
+    guint i = (guint)(page->next_id - run->first_id);
+    if (!take_event(page, &g_array_index(frames, struct annals_frame, i))) {
+      return false;
+    }
+  }
+  return page->next_id > 0;
+}
+
+static bool take_run(struct annals_store_read *read, const struct annals_run *run) {
+  struct annals_page *page = read->op.owner;
+  if (page->request.reverse_order && page->next_id > run->last_id) {
+    page->next_id = run->last_id; /* the end of the history, which nobody knew before */
+  }
+  if (page->next_id < run->first_id || page->next_id > run->last_id) {
+    return damaged(page);
+  }
+  return page->request.reverse_order ? take_run_reverse(page, run) : take_run_forward(page, run);
+}
+
+/* --- the steps --- */
+
+static enum annals_progress advance(struct annals_page *page);
+
+static void resume(struct annals_store_op *op) {
+  struct annals_page *page = op->owner;
+  if (advance(page) == ANNALS_DONE) {
+    page->on_done(page);
+  }
+}
+
+static bool start_get(struct annals_page *page) {
+  struct annals_store *store = annals_history_options(page->history)->store;
+  page->get = (struct annals_store_get){
+      .op = {.on_done = resume, .owner = page},
+      .arn = page->request.execution_arn,
+  };
+  return store->ops->get(store, &page->get) == ANNALS_STORE_DONE;
+}
+
+static bool start_read(struct annals_page *page) {
+  struct annals_store *store = annals_history_options(page->history)->store;
+  page->read = (struct annals_store_read){
+      .op = {.on_done = resume, .owner = page},
+      .arn = page->request.execution_arn,
+      .from_id = page->next_id,
+      .reverse = page->request.reverse_order,
+      .on_run = take_run,
+  };
+  return store->ops->read(store, &page->read) == ANNALS_STORE_DONE;
+}
+
+static GError *store_error(const struct annals_page *page, enum annals_store_outcome outcome) {
+  if (outcome != ANNALS_STORE_NOT_FOUND) {
+    return annals_history_store_error(outcome);
+  }
+  GError *error = annals_error_new(ANNALS_REASON_EXECUTION_DOES_NOT_EXIST,
+                                   "no execution has the ARN %s", page->request.execution_arn);
+  annals_error_add_metadata(error, "execution_arn", "%s", page->request.execution_arn);
+  return error;
+}
+
+/* Gets the start time out of the record; frees the record. */
+static GError *record_start(struct annals_page *page, int64_t *ret_seconds, int32_t *ret_nanos) {
+  if (page->get.op.outcome != ANNALS_STORE_OK) {
+    return store_error(page, page->get.op.outcome);
+  }
+  struct annals_execution execution;
+  bool ok = annals_execution_read(page->get.record, &execution);
+  g_clear_pointer(&page->get.record, g_bytes_unref);
+  if (!ok) {
+    return annals_history_store_error(ANNALS_STORE_CORRUPT);
+  }
+  *ret_seconds = execution.start_seconds;
+  *ret_nanos = execution.start_nanos;
+  annals_execution_clear(&execution);
+  return NULL;
+}
+
+static void finish_verify(struct annals_page *page) {
+  int64_t seconds = 0;
+  int32_t nanos = 0;
+  page->error = record_start(page, &seconds, &nanos);
+  if (page->error == NULL && (seconds != page->start_seconds || nanos != page->start_nanos)) {
+    page->error = annals_error_new(ANNALS_REASON_INVALID_TOKEN,
+                                   "next_token belongs to an earlier execution of this name");
+  }
+}
+
+static void finish_read(struct annals_page *page) {
+  if (page->read.op.outcome != ANNALS_STORE_OK) {
+    page->error = store_error(page, page->read.op.outcome);
+  } else if (page->events.failed) {
+    page->error = annals_error_new(ANNALS_REASON_OVERLOADED, "no memory for this page");
+  } else if (page->damaged) {
+    page->error = annals_history_store_error(ANNALS_STORE_CORRUPT);
+  }
+}
+
+static void write_token(struct annals_page *page) {
+  struct annals_page_token token = {
+      .issued_at_ms = annals_history_now_us(page->history) / 1000,
+      .start_seconds = page->start_seconds,
+      .start_nanos = page->start_nanos,
+      .reverse_order = page->request.reverse_order,
+      .include_execution_data = page->request.include_execution_data,
+      .next_event_id = page->next_id,
+  };
+  page->next_token = annals_page_token_write(annals_history_options(page->history)->token_key,
+                                             page->request.execution_arn, &token);
+}
+
+/* Starts the step that is next. */
+static bool start_step(struct annals_page *page) {
+  return page->step == STEP_READ ? start_read(page) : start_get(page);
+}
+
+/* Takes the result of the step that is done; returns whether there is another one. */
+static bool finish_step(struct annals_page *page) {
+  switch ((enum step)page->step) {
+    case STEP_VERIFY:
+      finish_verify(page);
+      page->step = STEP_READ;
+      return page->error == NULL;
+    case STEP_READ:
+      finish_read(page);
+      page->step = STEP_SIGN;
+      if (page->error != NULL || !page->more) {
+        return false;
+      }
+      if (!page->start_known) {
+        return true;
+      }
+      break;
+    case STEP_SIGN:
+      page->error = record_start(page, &page->start_seconds, &page->start_nanos);
+      break;
+  }
+  if (page->error == NULL) {
+    write_token(page);
+  }
+  return false;
+}
+
+/* A step of the store has ended: goes on until one is pending or the page is made. */
+static enum annals_progress advance(struct annals_page *page) {
+  while (finish_step(page)) {
+    if (!start_step(page)) {
+      return ANNALS_PENDING;
+    }
+  }
+  return ANNALS_DONE;
+}
+
+enum annals_progress annals_page_get(struct annals_history *history, struct annals_page *page) {
+  page->history = history;
+  annals_buffer_init(&page->events, ANNALS_PAGE_BUFFER_BYTES_MAX);
+  page->error = check_request(&page->request);
+  if (page->error != NULL) {
+    return ANNALS_DONE;
+  }
+  page->next_id = page->request.reverse_order ? INT64_MAX : 1;
+  page->step = STEP_READ;
+  if (page->request.next_token != NULL) {
+    page->error = read_token(page);
+    if (page->error != NULL) {
+      return ANNALS_DONE;
+    }
+    page->step = STEP_VERIFY;
+  }
+  return start_step(page) ? advance(page) : ANNALS_PENDING;
+}
+
+void annals_page_clear(struct annals_page *page) {
+  g_clear_error(&page->error);
+  annals_buffer_clear(&page->events);
+  g_clear_pointer(&page->next_token, g_free);
+}

@@ -1,0 +1,71 @@
+/* annalsd: reads its options, starts the server, waits for a signal. */
+#include <grpc/grpc.h>
+#include <locale.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "server/ops/log.h"
+#include "server/options.h"
+#include "server/server.h"
+
+enum {
+  EXIT_USAGE = 2,
+  /* Pages and appends of this size and more go back to the system when they are freed. */
+  MMAP_THRESHOLD_BYTES = 256 * 1024,
+};
+
+static void signals_to_wait_for(sigset_t *ret_signals) {
+  sigemptyset(ret_signals);
+  sigaddset(ret_signals, SIGTERM);
+  sigaddset(ret_signals, SIGINT);
+}
+
+static int run(const struct annals_options *options, const sigset_t *signals) {
+  struct annals_server *server = NULL;
+  g_autoptr(GError) error = NULL;
+  if (!annals_server_start(options, &server, &error)) {
+    annals_log_error("cannot start", ANNALS_LOG_TEXT("error", error->message));
+    return EXIT_FAILURE;
+  }
+  g_autofree char *addresses = annals_server_addresses(server);
+  printf("annalsd ready %s\n", addresses);
+  fflush(stdout);
+  int signal_number = 0;
+  sigwait(signals, &signal_number);
+  annals_log_info("stopping", ANNALS_LOG_TEXT("signal", g_strsignal(signal_number)));
+  annals_server_free(server);
+  return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv) {
+  struct annals_options options;
+  enum annals_log_level level;
+  sigset_t signals;
+  g_autoptr(GError) error = NULL;
+  setlocale(LC_ALL, "");
+  if (!annals_options_read(argc, argv, &options, &error)) {
+    fprintf(stderr, "annalsd: %s\nTry annalsd --help.\n", error->message);
+    return EXIT_USAGE;
+  }
+  if (!annals_log_level_parse(options.log_level, &level)) {
+    fprintf(stderr, "annalsd: --log-level: '%s' is not debug, info, warning or error\n",
+            options.log_level);
+    annals_options_clear(&options);
+    return EXIT_USAGE;
+  }
+  annals_log_start(level);
+  mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES);
+  /* Threads inherit the mask: signals come to sigwait alone. */
+  signals_to_wait_for(&signals);
+  pthread_sigmask(SIG_BLOCK, &signals, NULL);
+  signal(SIGPIPE, SIG_IGN);
+  /* gRPC's own log is not in our form, and says nothing that our errors do not. */
+  g_setenv("GRPC_VERBOSITY", "NONE", FALSE);
+  grpc_init();
+  int status = run(&options, &signals);
+  annals_options_clear(&options);
+  grpc_shutdown();
+  return status;
+}

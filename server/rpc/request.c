@@ -1,0 +1,176 @@
+#include "server/rpc/request.h"
+
+#include <string.h>
+
+#include "server/history/error.h"
+
+static bool invalid(GError **error, const char *field, const char *text) {
+  GError *failure = annals_error_new(ANNALS_REASON_INVALID_REQUEST, "%s %s", field, text);
+  annals_error_add_metadata(failure, "field", "%s", field);
+  annals_error_add_violation(failure, field, NULL, text);
+  g_propagate_error(error, failure);
+  return false;
+}
+
+/* Takes a string field; the last one given wins. */
+static bool take_text(const struct annals_wire_field *wire, const char *field, char **text,
+                      GError **error) {
+  if (wire->type != ANNALS_WIRE_BYTES) {
+    return invalid(error, field, "has the wrong wire type");
+  }
+  if (memchr(wire->bytes, '\0', wire->size) != NULL) {
+    return invalid(error, field, "holds a NUL character");
+  }
+  if (!g_utf8_validate_len((const char *)wire->bytes, wire->size, NULL)) {
+    return invalid(error, field, "is not valid UTF-8");
+  }
+  g_free(*text);
+  *text = g_strndup((const char *)wire->bytes, wire->size);
+  return true;
+}
+
+static bool take_int32(const struct annals_wire_field *wire, const char *field, int32_t *value,
+                       GError **error) {
+  if (wire->type != ANNALS_WIRE_VARINT) {
+    return invalid(error, field, "has the wrong wire type");
+  }
+  *value = (int32_t)wire->varint;
+  return true;
+}
+
+static bool take_bool(const struct annals_wire_field *wire, const char *field, bool *value,
+                      GError **error) {
+  if (wire->type != ANNALS_WIRE_VARINT) {
+    return invalid(error, field, "has the wrong wire type");
+  }
+  *value = wire->varint != 0;
+  return true;
+}
+
+/* google.protobuf.BoolValue; given in parts, the last value counts. */
+static bool take_bool_value(const struct annals_wire_field *wire, const char *field, bool *value,
+                            GError **error) {
+  if (wire->type != ANNALS_WIRE_BYTES) {
+    return invalid(error, field, "has the wrong wire type");
+  }
+  struct annals_wire_reader reader = {wire->bytes, wire->bytes + wire->size};
+  struct annals_wire_field part;
+  enum annals_wire_result result;
+  *value = false;
+  while ((result = annals_wire_next(&reader, &part)) == ANNALS_WIRE_FIELD) {
+    if (part.number == 1 && !take_bool(&part, field, value, error)) {
+      return false;
+    }
+  }
+  return result == ANNALS_WIRE_END || invalid(error, field, "is not valid protobuf");
+}
+
+static bool take_event(const struct annals_wire_field *wire, GArray *events, GError **error) {
+  if (wire->type != ANNALS_WIRE_BYTES) {
+    return invalid(error, "events", "has the wrong wire type");
+  }
+  if (events->len <= ANNALS_APPEND_EVENTS_MAX) {
+    struct annals_event_bytes event = {wire->bytes, wire->size};
+    g_array_append_val(events, event);
+  }
+  return true;
+}
+
+static bool take_append_field(const struct annals_wire_field *wire,
+                              struct annals_rpc_append_request *request, GError **error) {
+  switch (wire->number) {
+    case 1:
+      return take_text(wire, "execution_arn", &request->execution_arn, error);
+    case 2:
+      return take_event(wire, request->events, error);
+    case 3:
+      return take_text(wire, "state_machine_arn", &request->state_machine_arn, error);
+    case 4:
+      return take_text(wire, "map_run_arn", &request->map_run_arn, error);
+    case 5:
+      return take_int32(wire, "item_count", &request->item_count, error);
+    case 6:
+      return take_text(wire, "trace_header", &request->trace_header, error);
+    default: {
+      g_autofree char *text = g_strdup_printf("has an unknown field %u", wire->number);
+      return invalid(error, "request", text);
+    }
+  }
+}
+
+bool annals_rpc_append_request_read(const uint8_t *bytes, size_t size,
+                                    struct annals_rpc_append_request *ret_request, GError **error) {
+  struct annals_wire_reader reader = {bytes, bytes + size};
+  struct annals_wire_field wire;
+  enum annals_wire_result result;
+  *ret_request = (struct annals_rpc_append_request){
+      .execution_arn = g_strdup(""),
+      .events = g_array_new(FALSE, FALSE, sizeof(struct annals_event_bytes)),
+      .state_machine_arn = g_strdup(""),
+      .map_run_arn = g_strdup(""),
+      .trace_header = g_strdup(""),
+  };
+  while ((result = annals_wire_next(&reader, &wire)) == ANNALS_WIRE_FIELD) {
+    if (!take_append_field(&wire, ret_request, error)) {
+      return false;
+    }
+  }
+  return result == ANNALS_WIRE_END || invalid(error, "request", "is not valid protobuf");
+}
+
+void annals_rpc_append_request_clear(struct annals_rpc_append_request *request) {
+  g_free(request->execution_arn);
+  g_clear_pointer(&request->events, g_array_unref);
+  g_free(request->state_machine_arn);
+  g_free(request->map_run_arn);
+  g_free(request->trace_header);
+  *request = (struct annals_rpc_append_request){0};
+}
+
+static bool take_page_field(const struct annals_wire_field *wire,
+                            struct annals_rpc_page_request *request, GError **error) {
+  switch (wire->number) {
+    case 1:
+      return take_text(wire, "execution_arn", &request->execution_arn, error);
+    case 2:
+      return take_int32(wire, "max_results", &request->max_results, error);
+    case 3:
+      return take_text(wire, "next_token", &request->next_token, error);
+    case 4:
+      return take_bool(wire, "reverse_order", &request->reverse_order, error);
+    case 5:
+      return take_bool_value(wire, "include_execution_data", &request->include_execution_data,
+                             error);
+    default:
+      return true;
+  }
+}
+
+bool annals_rpc_page_request_read(const uint8_t *bytes, size_t size,
+                                  struct annals_rpc_page_request *ret_request, GError **error) {
+  struct annals_wire_reader reader = {bytes, bytes + size};
+  struct annals_wire_field wire;
+  enum annals_wire_result result;
+  *ret_request = (struct annals_rpc_page_request){
+      .execution_arn = g_strdup(""),
+      .include_execution_data = true,
+  };
+  while ((result = annals_wire_next(&reader, &wire)) == ANNALS_WIRE_FIELD) {
+    if (!take_page_field(&wire, ret_request, error)) {
+      return false;
+    }
+  }
+  if (result == ANNALS_WIRE_MALFORMED) {
+    return invalid(error, "request", "is not valid protobuf");
+  }
+  if (ret_request->next_token != NULL && *ret_request->next_token == '\0') {
+    g_clear_pointer(&ret_request->next_token, g_free); /* proto3: empty is absent */
+  }
+  return true;
+}
+
+void annals_rpc_page_request_clear(struct annals_rpc_page_request *request) {
+  g_free(request->execution_arn);
+  g_free(request->next_token);
+  *request = (struct annals_rpc_page_request){0};
+}

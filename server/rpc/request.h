@@ -1,0 +1,59 @@
+/*
+ * Reading request messages off the wire, without objects.
+ *
+ * Floor 3, private to server/rpc.
+ */
+#ifndef ANNALS_SERVER_RPC_REQUEST_H_
+#define ANNALS_SERVER_RPC_REQUEST_H_
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "proto/wire.h"
+#include "server/history/append.h"
+#include "server/history/page.h"
+
+G_BEGIN_DECLS
+
+/* AppendHistoryEventsRequest. Strings are owned, "" when absent; events are views. */
+struct annals_rpc_append_request {
+  char *execution_arn;
+  GArray *events; /* struct annals_event_bytes, one more than allowed at most */
+  char *state_machine_arn;
+  char *map_run_arn;
+  int32_t item_count;
+  char *trace_header;
+};
+
+/*
+ * Reads the message; views point into bytes. Clear the request also after a failure.
+ * Errors: INVALID_REQUEST for malformed bytes, text that is not UTF-8 or holds NUL characters, and
+ *   unknown fields: what a client meant by them would be lost.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_rpc_append_request_read(const uint8_t *bytes, size_t size,
+                                    struct annals_rpc_append_request *ret_request, GError **error);
+void annals_rpc_append_request_clear(struct annals_rpc_append_request *request);
+
+/* GetExecutionHistoryRequest. Strings are owned; next_token is NULL when absent. */
+struct annals_rpc_page_request {
+  char *execution_arn;
+  int32_t max_results;
+  char *next_token;
+  bool reverse_order;
+  bool include_execution_data;
+};
+
+/*
+ * Reads the message. Clear the request also after a failure.
+ * Errors: INVALID_REQUEST for malformed bytes and text that is not UTF-8 or holds NUL characters.
+ *   Unknown fields are ignored, as in any protobuf reader.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_rpc_page_request_read(const uint8_t *bytes, size_t size,
+                                  struct annals_rpc_page_request *ret_request, GError **error);
+void annals_rpc_page_request_clear(struct annals_rpc_page_request *request);
+
+G_END_DECLS
+
+#endif

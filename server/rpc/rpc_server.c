@@ -1,0 +1,236 @@
+#include "server/rpc/rpc_server.h"
+
+#include <grpc/grpc.h>
+#include <grpc/grpc_security.h>
+
+#include "server/rpc/call.h"
+#include "server/rpc/server_internal.h"
+
+enum {
+  METHODS_MAX = 16,
+  THREADS_MAX = 16,
+  /* Calls that may arrive at one queue before its thread gets to post a slot again. */
+  SLOTS_PER_METHOD = 64,
+};
+
+/* A completion queue and the one thread that serves it. */
+struct poller {
+  grpc_completion_queue *queue;
+  GThread *thread;
+};
+
+/*
+ * Life: bind, start, stop, free. Calls are counted: after the core's own shutdown tag there may be
+ * some whose reply is still on its way, and a queue must not be shut down before their last tag.
+ */
+struct annals_rpc_server {
+  struct annals_history *history;
+  grpc_server *core;
+  int port;
+  void *registered[METHODS_MAX];
+  struct poller pollers[THREADS_MAX];
+  unsigned poller_count;
+  gint stopping;
+  bool started;
+  bool stopped;
+  struct annals_rpc_tag shutdown_tag;
+
+  GMutex mutex; /* guards what follows */
+  GCond changed;
+  unsigned live_calls;
+  bool shut_down;
+};
+
+grpc_server *annals_rpc_server_core(struct annals_rpc_server *server) {
+  return server->core;
+}
+
+struct annals_history *annals_rpc_server_history(struct annals_rpc_server *server) {
+  return server->history;
+}
+
+bool annals_rpc_server_is_stopping(struct annals_rpc_server *server) {
+  return g_atomic_int_get(&server->stopping) != 0;
+}
+
+void annals_rpc_server_call_began(struct annals_rpc_server *server) {
+  g_mutex_lock(&server->mutex);
+  server->live_calls++;
+  g_mutex_unlock(&server->mutex);
+}
+
+void annals_rpc_server_call_ended(struct annals_rpc_server *server) {
+  g_mutex_lock(&server->mutex);
+  server->live_calls--;
+  g_cond_broadcast(&server->changed);
+  g_mutex_unlock(&server->mutex);
+}
+
+static void on_shutdown(struct annals_rpc_tag *tag, bool ok) {
+  struct annals_rpc_server *server =
+      (struct annals_rpc_server *)((char *)tag - offsetof(struct annals_rpc_server, shutdown_tag));
+  (void)ok;
+  g_mutex_lock(&server->mutex);
+  server->shut_down = true;
+  g_cond_broadcast(&server->changed);
+  g_mutex_unlock(&server->mutex);
+}
+
+static gpointer poll(gpointer data) {
+  grpc_completion_queue *queue = data;
+  for (;;) {
+    grpc_event event = grpc_completion_queue_next(queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+    if (event.type == GRPC_QUEUE_SHUTDOWN) {
+      return NULL;
+    }
+    struct annals_rpc_tag *tag = event.tag;
+    tag->on(tag, event.success != 0);
+  }
+}
+
+static grpc_server *create_core(void) {
+  grpc_arg args[] = {
+      /* Two servers on one port would share its calls silently. */
+      {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_ALLOW_REUSEPORT, .value.integer = 0},
+      {.type = GRPC_ARG_INTEGER,
+       .key = GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH,
+       .value.integer = ANNALS_RPC_RECEIVE_BYTES_MAX},
+  };
+  grpc_channel_args channel_args = {.num_args = G_N_ELEMENTS(args), .args = args};
+  return grpc_server_create(&channel_args, NULL);
+}
+
+static int bind_port(grpc_server *core, const char *address) {
+  grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
+  int port = grpc_server_add_http2_port(core, address, credentials);
+  grpc_server_credentials_release(credentials);
+  return port;
+}
+
+struct annals_rpc_server *annals_rpc_server_bind(const char *address, unsigned thread_count,
+                                                 GError **error) {
+  struct annals_rpc_server *server = g_new0(struct annals_rpc_server, 1);
+  g_mutex_init(&server->mutex);
+  g_cond_init(&server->changed);
+  server->shutdown_tag.on = on_shutdown;
+  server->poller_count =
+      CLAMP(thread_count != 0 ? thread_count : g_get_num_processors(), 1, THREADS_MAX);
+  server->core = create_core();
+  for (unsigned i = 0; i < server->poller_count; i++) {
+    server->pollers[i].queue = grpc_completion_queue_create_for_next(NULL);
+    grpc_server_register_completion_queue(server->core, server->pollers[i].queue, NULL);
+  }
+  for (size_t i = 0; annals_rpc_methods[i] != NULL; i++) {
+    g_assert(i < METHODS_MAX);
+    server->registered[i] =
+        grpc_server_register_method(server->core, annals_rpc_methods[i]->path, NULL,
+                                    GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
+    g_assert(server->registered[i] != NULL);
+  }
+  server->port = bind_port(server->core, address);
+  if (server->port == 0) {
+    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
+                "cannot listen on %s: the port is in use, or the address is not this machine's",
+                address);
+    annals_rpc_server_free(server);
+    return NULL;
+  }
+  return server;
+}
+
+int annals_rpc_server_port(const struct annals_rpc_server *server) {
+  return server->port;
+}
+
+void annals_rpc_server_start(struct annals_rpc_server *server, struct annals_history *history) {
+  server->history = history;
+  server->started = true;
+  grpc_server_start(server->core);
+  for (unsigned i = 0; i < server->poller_count; i++) {
+    struct poller *poller = &server->pollers[i];
+    for (size_t m = 0; annals_rpc_methods[m] != NULL; m++) {
+      for (int slot = 0; slot < SLOTS_PER_METHOD; slot++) {
+        annals_rpc_call_arm(server, annals_rpc_methods[m], server->registered[m], poller->queue);
+      }
+    }
+    /* Without this, a call of an unknown method would hang until its deadline. */
+    annals_rpc_call_arm(server, NULL, NULL, poller->queue);
+    poller->thread = g_thread_new("annals-grpc", poll, poller->queue);
+  }
+}
+
+/* Waits until the core has shut down and, if calls is set, no call lives. */
+static bool wait_quiet(struct annals_rpc_server *server, bool calls, gint64 until_us) {
+  bool in_time = true;
+  g_mutex_lock(&server->mutex);
+  while (in_time && (!server->shut_down || (calls && server->live_calls > 0))) {
+    if (until_us == 0) {
+      g_cond_wait(&server->changed, &server->mutex);
+    } else {
+      in_time = g_cond_wait_until(&server->changed, &server->mutex, until_us);
+    }
+  }
+  g_mutex_unlock(&server->mutex);
+  return in_time;
+}
+
+/* A server that never ran has no thread to take its shutdown tag. */
+static void stop_unstarted(struct annals_rpc_server *server) {
+  grpc_completion_queue *queue = server->pollers[0].queue;
+  grpc_server_shutdown_and_notify(server->core, queue, &server->shutdown_tag);
+  (void)grpc_completion_queue_next(queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+}
+
+static void stop_started(struct annals_rpc_server *server, int grace_ms) {
+  gint64 until_us = g_get_monotonic_time() + (gint64)grace_ms * 1000;
+  grpc_server_shutdown_and_notify(server->core, server->pollers[0].queue, &server->shutdown_tag);
+  if (!wait_quiet(server, true, until_us)) {
+    grpc_server_cancel_all_calls(server->core);
+  }
+  wait_quiet(server, true, 0);
+}
+
+void annals_rpc_server_stop(struct annals_rpc_server *server, int grace_ms) {
+  if (server->stopped) {
+    return;
+  }
+  server->stopped = true;
+  g_atomic_int_set(&server->stopping, 1);
+  if (server->started) {
+    stop_started(server, grace_ms);
+  } else {
+    stop_unstarted(server);
+  }
+  for (unsigned i = 0; i < server->poller_count; i++) {
+    grpc_completion_queue_shutdown(server->pollers[i].queue);
+  }
+  for (unsigned i = 0; i < server->poller_count; i++) {
+    if (server->pollers[i].thread != NULL) {
+      g_thread_join(server->pollers[i].thread);
+    }
+  }
+}
+
+/* Takes what is left on a queue without a thread: its shutdown event. */
+static void drain(grpc_completion_queue *queue) {
+  while (grpc_completion_queue_next(queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL).type !=
+         GRPC_QUEUE_SHUTDOWN) {
+  }
+}
+
+void annals_rpc_server_free(struct annals_rpc_server *server) {
+  if (server == NULL) {
+    return;
+  }
+  annals_rpc_server_stop(server, 0);
+  grpc_server_destroy(server->core);
+  for (unsigned i = 0; i < server->poller_count; i++) {
+    if (!server->started) {
+      drain(server->pollers[i].queue);
+    }
+    grpc_completion_queue_destroy(server->pollers[i].queue);
+  }
+  g_mutex_clear(&server->mutex);
+  g_cond_clear(&server->changed);
+  g_free(server);
+}

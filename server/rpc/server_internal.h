@@ -1,0 +1,30 @@
+/*
+ * What calls need of their server.
+ *
+ * Floor 3, private to server/rpc.
+ */
+#ifndef ANNALS_SERVER_RPC_SERVER_INTERNAL_H_
+#define ANNALS_SERVER_RPC_SERVER_INTERNAL_H_
+
+#include <grpc/grpc.h>
+#include <stdbool.h>
+
+#include "server/history/history.h"
+
+G_BEGIN_DECLS
+
+struct annals_rpc_server;
+
+grpc_server *annals_rpc_server_core(struct annals_rpc_server *server);
+struct annals_history *annals_rpc_server_history(struct annals_rpc_server *server);
+
+/* Tells whether slots are to be armed no more. */
+bool annals_rpc_server_is_stopping(struct annals_rpc_server *server);
+
+/* Counts calls: stop returns only when as many have ended as began. */
+void annals_rpc_server_call_began(struct annals_rpc_server *server);
+void annals_rpc_server_call_ended(struct annals_rpc_server *server);
+
+G_END_DECLS
+
+#endif

@@ -1,0 +1,241 @@
+#include "server/server.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/schema.h"
+#include "server/gateway/gateway.h"
+#include "server/history/history.h"
+#include "server/history/token_key.h"
+#include "server/ops/health.h"
+#include "server/ops/listen.h"
+#include "server/ops/ops_server.h"
+#include "server/rpc/rpc_server.h"
+#include "storage/rocksdb/rocksdb_store.h"
+
+enum {
+  DATA_DIR_MODE = 0700,
+  STOP_GRACE_MS = 10000, /* for calls under way */
+};
+
+/* In the order in which they are made; freed the other way round. */
+struct annals_server {
+  struct annals_health health;
+  struct annals_health_probe probe;
+  int ops_socket; /* -1: none, or another's by now */
+  char *ops_address;
+  struct annals_ops_server *ops;
+  int gateway_socket;
+  char *gateway_address;
+  char *grpc_host; /* without the port */
+  struct annals_rpc_server *rpc;
+  struct annals_store *store;
+  struct annals_token_key *token_key;
+  struct annals_schema *schema;
+  struct annals_history *history;
+  struct annals_gateway *gateway;
+};
+
+static const char *why_dead(void *context) {
+  struct annals_store *store = context;
+  return store->ops->health(store) == ANNALS_STORE_WRITES_STOPPED
+             ? "writes have stopped after one failed; only a restart helps"
+             : NULL;
+}
+
+/* --- addresses --- */
+
+/* Without credentials, whoever can connect may read and write all histories. */
+static bool check_reach(const char *option, const char *text,
+                        const struct annals_listen_address *address, bool allow_anonymous,
+                        GError **error) {
+  if (allow_anonymous || annals_listen_address_is_loopback(address)) {
+    return true;
+  }
+  g_set_error(error, ANNALS_LISTEN_ERROR, ANNALS_LISTEN_ERROR_ADDRESS,
+              "--%s %s: others can reach this address, and anyone who does may read and write; use "
+              "a loopback address, or say --allow-anonymous",
+              option, text);
+  return false;
+}
+
+static bool open_socket(const char *text, const char *guarded_as, bool allow_anonymous,
+                        int *ret_socket, char **ret_bound, GError **error) {
+  struct annals_listen_address *address = NULL;
+  if (!annals_listen_address_parse(text, &address, error)) {
+    return false;
+  }
+  bool ok =
+      (guarded_as == NULL || check_reach(guarded_as, text, address, allow_anonymous, error)) &&
+      annals_listen_open(address, ret_socket, ret_bound, error);
+  annals_listen_address_free(address);
+  return ok;
+}
+
+/* gRPC's core does not say why it cannot bind: a socket of our own there fails the same way. */
+static void explain_bind(const struct annals_listen_address *address, GError **error) {
+  int probe = -1;
+  g_autofree char *bound = NULL;
+  g_autoptr(GError) why = NULL;
+  if (annals_listen_open(address, &probe, &bound, &why)) {
+    close(probe);
+  } else if (error != NULL) {
+    g_clear_error(error);
+    g_propagate_error(error, g_steal_pointer(&why));
+  }
+}
+
+static bool bind_grpc(struct annals_server *server, const struct annals_options *options,
+                      GError **error) {
+  struct annals_listen_address *address = NULL;
+  if (!annals_listen_address_parse(options->grpc_listen, &address, error)) {
+    return false;
+  }
+  bool ok =
+      check_reach("grpc-listen", options->grpc_listen, address, options->allow_anonymous, error);
+  if (ok) {
+    g_autofree char *text = annals_listen_address_text(address);
+    server->grpc_host = g_strndup(text, (gsize)(strrchr(text, ':') - text));
+    server->rpc = annals_rpc_server_bind(text, 0, error);
+    ok = server->rpc != NULL;
+    if (!ok) {
+      explain_bind(address, error);
+    }
+  }
+  annals_listen_address_free(address);
+  return ok;
+}
+
+static bool take_ports(struct annals_server *server, const struct annals_options *options,
+                       GError **error) {
+  return open_socket(options->ops_listen, NULL, true, &server->ops_socket, &server->ops_address,
+                     error) &&
+         open_socket(options->gateway_listen, "gateway-listen", options->allow_anonymous,
+                     &server->gateway_socket, &server->gateway_address, error) &&
+         bind_grpc(server, options, error);
+}
+
+/* --- parts --- */
+
+static bool start_ops(struct annals_server *server, GError **error) {
+  if (!annals_ops_server_start(server->ops_socket, &server->health, &server->ops, error)) {
+    return false;
+  }
+  server->ops_socket = -1;
+  return true;
+}
+
+static bool open_store(struct annals_server *server, const struct annals_options *options,
+                       GError **error) {
+  if (g_mkdir_with_parents(options->data_dir, DATA_DIR_MODE) != 0) {
+    int why = errno;
+    g_set_error(error, G_FILE_ERROR, (int)g_file_error_from_errno(why), "%s: cannot be made: %s",
+                options->data_dir, g_strerror(why));
+    return false;
+  }
+  g_autofree char *path = g_build_filename(options->data_dir, "rocksdb", NULL);
+  struct annals_rocksdb_options rocksdb = {
+      .path = path,
+      .min_free_bytes = (uint64_t)options->min_free_space << 20,
+  };
+  if (!annals_rocksdb_open(&rocksdb, &server->store, error)) {
+    return false;
+  }
+  server->probe = (struct annals_health_probe){.why_dead = why_dead, .context = server->store};
+  annals_health_set_probe(&server->health, &server->probe);
+  return true;
+}
+
+static bool load_token_key(struct annals_server *server, const struct annals_options *options,
+                           GError **error) {
+  if (*options->page_token_key_file != '\0') {
+    server->token_key = annals_token_key_load(options->page_token_key_file, error);
+  } else {
+    g_autofree char *path = g_build_filename(options->data_dir, "page-token.key", NULL);
+    server->token_key = annals_token_key_load_or_create(path, error);
+  }
+  return server->token_key != NULL;
+}
+
+static void make_history(struct annals_server *server, const struct annals_options *options) {
+  server->schema = annals_schema_new();
+  server->history = annals_history_new(&(struct annals_history_options){
+      .store = server->store,
+      .schema = server->schema,
+      .token_key = server->token_key,
+      .page_token_ttl_s = options->page_token_ttl,
+  });
+}
+
+static bool start_gateway(struct annals_server *server, GError **error) {
+  struct annals_gateway_options options = {
+      .listen_socket = server->gateway_socket,
+      .history = server->history,
+  };
+  if (!annals_gateway_start(&options, &server->gateway, error)) {
+    return false;
+  }
+  server->gateway_socket = -1;
+  return true;
+}
+
+bool annals_server_start(const struct annals_options *options, struct annals_server **ret_server,
+                         GError **error) {
+  struct annals_server *server = g_new0(struct annals_server, 1);
+  server->ops_socket = -1;
+  server->gateway_socket = -1;
+  if (!take_ports(server, options, error) || !start_ops(server, error) ||
+      !open_store(server, options, error) || !load_token_key(server, options, error)) {
+    annals_server_free(server);
+    return false;
+  }
+  make_history(server, options);
+  if (!start_gateway(server, error)) {
+    annals_server_free(server);
+    return false;
+  }
+  annals_rpc_server_start(server->rpc, server->history);
+  annals_health_set_phase(&server->health, ANNALS_HEALTH_READY);
+  *ret_server = server;
+  return true;
+}
+
+char *annals_server_addresses(const struct annals_server *server) {
+  return g_strdup_printf("grpc=%s:%d gateway=%s ops=%s", server->grpc_host,
+                         annals_rpc_server_port(server->rpc), server->gateway_address,
+                         server->ops_address);
+}
+
+static void close_socket(int socket) {
+  if (socket >= 0) {
+    close(socket);
+  }
+}
+
+void annals_server_free(struct annals_server *server) {
+  if (server == NULL) {
+    return;
+  }
+  annals_health_set_phase(&server->health, ANNALS_HEALTH_DRAINING);
+  annals_gateway_free(server->gateway);
+  if (server->rpc != NULL) {
+    annals_rpc_server_stop(server->rpc, STOP_GRACE_MS);
+    annals_rpc_server_free(server->rpc);
+  }
+  annals_health_set_probe(&server->health, NULL);
+  annals_ops_server_free(server->ops);
+  annals_history_free(server->history);
+  annals_schema_free(server->schema);
+  annals_token_key_free(server->token_key);
+  if (server->store != NULL) {
+    server->store->ops->close(server->store);
+  }
+  close_socket(server->ops_socket);
+  close_socket(server->gateway_socket);
+  g_free(server->ops_address);
+  g_free(server->gateway_address);
+  g_free(server->grpc_host);
+  g_free(server);
+}

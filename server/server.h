@@ -1,0 +1,38 @@
+/*
+ * annalsd put together: store, domain, transports, in the order of their life.
+ *
+ * Floor 4, the composition root.
+ */
+#ifndef ANNALS_SERVER_SERVER_H_
+#define ANNALS_SERVER_SERVER_H_
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "server/options.h"
+
+G_BEGIN_DECLS
+
+struct annals_server;
+
+/*
+ * Starts everything; on return calls are being served. gRPC must have been initialised.
+ *
+ * All ports are taken before the store is touched, so that a second server on the same ports leaves
+ * the data alone.
+ * Errors: one line that says what cannot be had, of the domain of whatever failed.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_server_start(const struct annals_options *options, struct annals_server **ret_server,
+                         GError **error);
+
+/* Gives `grpc=HOST:PORT gateway=HOST:PORT ops=HOST:PORT`. Memory: g_free() it. */
+G_GNUC_WARN_UNUSED_RESULT
+char *annals_server_addresses(const struct annals_server *server);
+
+/* Stops taking calls, lets those under way finish, closes the store and frees. NULL is fine. */
+void annals_server_free(struct annals_server *server);
+
+G_END_DECLS
+
+#endif
