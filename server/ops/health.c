@@ -1,0 +1,28 @@
+#include "server/ops/health.h"
+
+void annals_health_set_phase(struct annals_health *health, enum annals_health_phase phase) {
+  g_atomic_int_set(&health->phase, (gint)phase);
+}
+
+void annals_health_set_probe(struct annals_health *health,
+                             const struct annals_health_probe *probe) {
+  g_atomic_pointer_set(&health->probe, probe);
+}
+
+bool annals_health_is_live(const struct annals_health *health, const char **ret_why) {
+  const struct annals_health_probe *probe = g_atomic_pointer_get(&health->probe);
+  const char *why = probe == NULL ? NULL : probe->why_dead(probe->context);
+  if (why != NULL) {
+    *ret_why = why;
+  }
+  return why == NULL;
+}
+
+bool annals_health_is_ready(const struct annals_health *health, const char **ret_why) {
+  gint phase = g_atomic_int_get(&health->phase);
+  if (phase == ANNALS_HEALTH_READY) {
+    return true;
+  }
+  *ret_why = phase == ANNALS_HEALTH_STARTING ? "starting" : "stopping";
+  return false;
+}

@@ -1,0 +1,111 @@
+#include "server/ops/ops_server.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <regex>
+#include <string>
+
+#include "server/ops/listen.h"
+
+namespace {
+
+const char *stopped(void *) {
+  return "writes have stopped";
+}
+
+const annals_health_probe probe = {stopped, nullptr};
+
+class OpsServer : public testing::Test {
+ protected:
+  void SetUp() override {
+    annals_listen_address *address = nullptr;
+    ASSERT_TRUE(annals_listen_address_parse("127.0.0.1:0", &address, nullptr));
+    int fd = -1;
+    g_autofree char *bound = nullptr;
+    ASSERT_TRUE(annals_listen_open(address, &fd, &bound, nullptr));
+    annals_listen_address_free(address);
+    port_ = std::stoi(strrchr(bound, ':') + 1);
+    ASSERT_TRUE(annals_ops_server_start(fd, &health_, &server_, nullptr));
+  }
+  void TearDown() override {
+    annals_ops_server_free(server_);
+  }
+  int open() const {
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in in = {};
+    in.sin_family = AF_INET;
+    in.sin_port = htons(static_cast<uint16_t>(port_));
+    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (connect(fd, reinterpret_cast<struct sockaddr *>(&in), sizeof in) != 0) {
+      close(fd);
+      return -1;
+    }
+    return fd;
+  }
+  /* Sends a request with `Connection: close`; gives all that comes, the date replaced. */
+  std::string ask(const std::string &line, const std::string &rest = "\r\n") const {
+    int fd = open();
+    std::string request = line + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + rest;
+    EXPECT_EQ(send(fd, request.data(), request.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(request.size()));
+    std::string all;
+    char buffer[4096];
+    for (ssize_t n; (n = recv(fd, buffer, sizeof buffer, 0)) > 0;) {
+      all.append(buffer, static_cast<size_t>(n));
+    }
+    close(fd);
+    return std::regex_replace(all, std::regex("Date: [^\r]*"), "Date: D");
+  }
+  static std::string answer(const std::string &status, const std::string &body,
+                            const std::string &headers = "") {
+    return "HTTP/1.1 " + status +
+           "\r\nDate: D\r\nConnection: close\r\nContent-Type: text/plain\r\n" + headers +
+           "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n";
+  }
+
+  annals_health health_ = {};
+  annals_ops_server *server_ = nullptr;
+  int port_ = 0;
+};
+
+TEST_F(OpsServer, AnswersLivezByTheProbe) {
+  EXPECT_EQ(ask("GET /livez"), answer("200 OK", "ok\n") + "ok\n");
+  annals_health_set_probe(&health_, &probe);
+  EXPECT_EQ(ask("GET /livez"),
+            answer("503 Service Unavailable", "writes have stopped\n") + "writes have stopped\n");
+}
+
+TEST_F(OpsServer, AnswersReadyzByThePhase) {
+  EXPECT_EQ(ask("GET /readyz"), answer("503 Service Unavailable", "starting\n") + "starting\n");
+  annals_health_set_phase(&health_, ANNALS_HEALTH_READY);
+  EXPECT_EQ(ask("GET /readyz"), answer("200 OK", "ok\n") + "ok\n");
+  EXPECT_EQ(ask("GET /readyz?verbose"), answer("200 OK", "ok\n") + "ok\n");
+  annals_health_set_phase(&health_, ANNALS_HEALTH_DRAINING);
+  EXPECT_EQ(ask("GET /readyz"), answer("503 Service Unavailable", "stopping\n") + "stopping\n");
+}
+
+TEST_F(OpsServer, AnswersHeadAsGetWithoutBody) {
+  EXPECT_EQ(ask("HEAD /livez"), answer("200 OK", "ok\n"));
+  EXPECT_EQ(ask("HEAD /readyz"), answer("503 Service Unavailable", "starting\n"));
+}
+
+TEST_F(OpsServer, RefusesOtherPathsAndMethods) {
+  const std::string not_found = "not found: there are /livez and /readyz\n";
+  EXPECT_EQ(ask("GET /"), answer("404 Not Found", not_found) + not_found);
+  EXPECT_EQ(ask("GET /livez/"), answer("404 Not Found", not_found) + not_found);
+  const std::string not_allowed = "method not allowed: GET or HEAD\n";
+  EXPECT_EQ(ask("POST /livez", "Content-Length: 5\r\n\r\nhello"),
+            answer("405 Method Not Allowed", not_allowed, "Allow: GET, HEAD\r\n") + not_allowed);
+}
+
+TEST_F(OpsServer, StopsTwiceAndClosesItsSocket) {
+  annals_ops_server_stop(server_);
+  annals_ops_server_stop(server_);
+  EXPECT_EQ(open(), -1);
+}
+
+}  // namespace
