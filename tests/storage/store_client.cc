@@ -1,0 +1,258 @@
+#include "tests/storage/store_client.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <filesystem>
+#include <mutex>
+#include <thread>
+
+#include "storage/frame.h"
+
+namespace annals_test {
+namespace {
+
+// The request that this thread is in the call of.
+thread_local const void *t_calling = nullptr;
+
+// What follows an operation from call to completion.
+class Completion {
+ public:
+  static void OnDone(annals_store_op *op) {
+    auto *self = static_cast<Completion *>(op->owner);
+    EXPECT_NE(t_calling, op) << "on_done was called before the operation returned";
+    std::lock_guard<std::mutex> lock(self->lock_);
+    self->calls_++;
+    EXPECT_EQ(self->calls_, 1);
+    self->changed_.notify_all();
+  }
+
+  ~Completion() {
+    EXPECT_EQ(calls_, progress_ == ANNALS_STORE_PENDING ? 1 : 0);
+  }
+
+  template <typename Request>
+  void Start(annals_store *store,
+             annals_store_progress (*operation)(annals_store *store, Request *request),
+             Request *request) {
+    request->op.on_done = OnDone;
+    request->op.owner = this;
+    const void *before = t_calling;
+    t_calling = request;
+    progress_ = operation(store, request);
+    t_calling = before;
+  }
+
+  annals_store_progress Wait() {
+    if (progress_ == ANNALS_STORE_PENDING) {
+      std::unique_lock<std::mutex> lock(lock_);
+      changed_.wait(lock, [this] { return calls_ > 0; });
+    }
+    return progress_;
+  }
+
+  bool IsDone() {
+    std::lock_guard<std::mutex> lock(lock_);
+    return calls_ > 0;
+  }
+
+ private:
+  std::mutex lock_;
+  std::condition_variable changed_;
+  int calls_ = 0;
+  annals_store_progress progress_ = ANNALS_STORE_DONE;
+};
+
+void Take(const annals_store_op &op, annals_store_progress progress, Result *result) {
+  result->outcome = op.outcome;
+  result->progress = progress;
+  result->detail = op.detail;
+  EXPECT_EQ(result->detail.find('\n'), std::string::npos);
+  if (op.outcome == ANNALS_STORE_OK || op.outcome == ANNALS_STORE_NOT_FOUND ||
+      op.outcome == ANNALS_STORE_CONFLICT) {
+    EXPECT_EQ(result->detail, "");
+  }
+}
+
+std::string TakeBytes(GBytes *bytes) {
+  gsize size = 0;
+  const void *data = g_bytes_get_data(bytes, &size);
+  std::string copy(static_cast<const char *>(data != nullptr ? data : ""), size);
+  g_bytes_unref(bytes);
+  return copy;
+}
+
+}  // namespace
+
+std::string Frame(const std::string &event) {
+  std::string frame(1, static_cast<char>(ANNALS_FRAME_TAG));
+  size_t size = event.size();
+  while (size >= 0x80) {
+    frame.push_back(static_cast<char>((size & 0x7f) | 0x80));
+    size >>= 7;
+  }
+  frame.push_back(static_cast<char>(size));
+  return frame + event;
+}
+
+std::string EventOf(const std::string &arn, int64_t id, size_t size) {
+  std::string event = std::to_string(id) + " of " + arn + " ";
+  while (event.size() < size) {
+    event.push_back(static_cast<char>('a' + (event.size() * 7 + static_cast<size_t>(id)) % 26));
+  }
+  return event;
+}
+
+std::string FramesOf(const std::string &arn, int64_t first_id, int64_t last_id, size_t size) {
+  std::string frames;
+  for (int64_t id = first_id; id <= last_id; id++) {
+    frames += Frame(EventOf(arn, id, size));
+  }
+  return frames;
+}
+
+TempDir::TempDir() {
+  const char *base = getenv("TEST_TMPDIR");
+  std::string pattern = std::string(base != nullptr ? base : "/tmp") + "/store.XXXXXX";
+  char *path = mkdtemp(pattern.data());
+  EXPECT_NE(path, nullptr);
+  path_ = pattern;
+}
+
+TempDir::~TempDir() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+struct PendingAppend::State {
+  std::string arn;
+  std::string frames;
+  AppendOptions options;
+  annals_store_append append = {};
+  Completion completion;
+};
+
+PendingAppend::PendingAppend(annals_store *store, const std::string &arn, int64_t expected_last_id,
+                             const std::string &frames, const AppendOptions &options)
+    : state_(std::make_unique<State>()) {
+  state_->arn = arn;
+  state_->frames = frames;
+  state_->options = options;
+  annals_store_append *append = &state_->append;
+  append->arn = state_->arn.c_str();
+  append->expected_last_id = expected_last_id;
+  append->frames = reinterpret_cast<const uint8_t *>(state_->frames.data());
+  append->frames_bytes = state_->frames.size();
+  append->event_count =
+      static_cast<int32_t>(annals_frame_count(append->frames, append->frames_bytes));
+  append->seal = options.seal;
+  append->record = reinterpret_cast<const uint8_t *>(state_->options.record.data());
+  append->record_bytes = state_->options.record.size();
+  append->last_id = -1;
+  state_->completion.Start(store, store->ops->append, append);
+}
+
+PendingAppend::~PendingAppend() {
+  state_->completion.Wait();
+}
+
+Result PendingAppend::Wait() {
+  Result result;
+  annals_store_progress progress = state_->completion.Wait();
+  Take(state_->append.op, progress, &result);
+  result.last_id = state_->append.last_id;
+  return result;
+}
+
+Result Append(annals_store *store, const std::string &arn, int64_t expected_last_id,
+              const std::string &frames, const AppendOptions &options) {
+  return PendingAppend(store, arn, expected_last_id, frames, options).Wait();
+}
+
+namespace {
+
+struct ReadState;
+
+// Leads from the request that on_run gets to what belongs to it.
+struct ReadRequest {
+  annals_store_read read;
+  ReadState *state;
+};
+
+struct ReadState {
+  ReadRequest request = {};
+  ReadResult *result = nullptr;
+  std::function<bool(const ReadRun &)> keep_on;
+  std::atomic<int> inside{0};
+  std::thread::id caller = std::this_thread::get_id();
+  bool stopped = false;
+  Completion completion;
+};
+
+bool OnRun(annals_store_read *read, const annals_run *view) {
+  ReadState *state = reinterpret_cast<ReadRequest *>(read)->state;
+  EXPECT_EQ(state->inside.fetch_add(1), 0) << "on_run was called on two threads at once";
+  EXPECT_FALSE(state->completion.IsDone()) << "on_run was called behind on_done";
+  EXPECT_FALSE(state->stopped) << "on_run was called though it had enough";
+  state->result->on_engine_thread |= std::this_thread::get_id() != state->caller;
+  ReadRun run{view->first_id, view->last_id,
+              std::string(reinterpret_cast<const char *>(view->frames), view->frames_bytes)};
+  state->result->runs.push_back(run);
+  state->stopped = state->keep_on != nullptr && !state->keep_on(run);
+  bool go_on = !state->stopped;
+  state->inside.fetch_sub(1);
+  return go_on;
+}
+
+}  // namespace
+
+ReadResult Read(annals_store *store, const std::string &arn, int64_t from_id, bool reverse,
+                const std::function<bool(const ReadRun &)> &keep_on) {
+  ReadResult result;
+  ReadState state;
+  state.result = &result;
+  state.keep_on = keep_on;
+  state.request.state = &state;
+  annals_store_read *read = &state.request.read;
+  read->arn = arn.c_str();
+  read->from_id = from_id;
+  read->reverse = reverse;
+  read->on_run = OnRun;
+  state.completion.Start(store, store->ops->read, read);
+  annals_store_progress progress = state.completion.Wait();
+  Take(read->op, progress, &result);
+  return result;
+}
+
+BytesResult Tail(annals_store *store, const std::string &arn) {
+  BytesResult result;
+  annals_store_tail tail = {};
+  Completion completion;
+  tail.arn = arn.c_str();
+  completion.Start(store, store->ops->tail, &tail);
+  annals_store_progress progress = completion.Wait();
+  Take(tail.op, progress, &result);
+  if (result.outcome == ANNALS_STORE_OK) {
+    result.last_id = tail.last_id;
+    result.bytes = TakeBytes(tail.last_event);
+  }
+  return result;
+}
+
+BytesResult Get(annals_store *store, const std::string &arn) {
+  BytesResult result;
+  annals_store_get get = {};
+  Completion completion;
+  get.arn = arn.c_str();
+  completion.Start(store, store->ops->get, &get);
+  annals_store_progress progress = completion.Wait();
+  Take(get.op, progress, &result);
+  if (result.outcome == ANNALS_STORE_OK) {
+    result.bytes = TakeBytes(get.record);
+  }
+  return result;
+}
+
+}  // namespace annals_test
