@@ -32,7 +32,7 @@ struct path {
 
 struct canonicalizer {
   struct annals_buffer *out;
-  struct annals_fault *fault;
+  struct annals_event_fault *fault;
 };
 
 static size_t print_path(const struct path *path, char *to, size_t room) {
@@ -45,8 +45,8 @@ static size_t print_path(const struct path *path, char *to, size_t room) {
 }
 
 static bool G_GNUC_PRINTF(4, 5) fail(struct canonicalizer *self, const struct path *path,
-                                     enum annals_fault_kind kind, const char *format, ...) {
-  struct annals_fault *fault = self->fault;
+                                     enum annals_event_fault_kind kind, const char *format, ...) {
+  struct annals_event_fault *fault = self->fault;
   va_list args;
   va_start(args, format);
   fault->kind = kind;
@@ -307,11 +307,11 @@ static bool write_message(struct canonicalizer *self, const struct path *path,
 
 bool annals_canonical_append(const struct annals_schema *schema, const uint8_t *event, size_t size,
                              struct annals_buffer *out, struct annals_event_head *ret_head,
-                             struct annals_fault *ret_fault) {
+                             struct annals_event_fault *ret_fault) {
   struct canonicalizer self = {.out = out, .fault = ret_fault};
   struct path root = {NULL, NULL};
   size_t start = out->len;
-  *ret_fault = (struct annals_fault){0};
+  *ret_fault = (struct annals_event_fault){0};
   if (!write_message(&self, &root, annals_schema_event(schema), event, size)) {
     return false;
   }

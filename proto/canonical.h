@@ -13,7 +13,7 @@
 
 G_BEGIN_DECLS
 
-enum annals_fault_kind {
+enum annals_event_fault_kind {
   ANNALS_FAULT_NONE,
   ANNALS_FAULT_INVALID,   /* bytes or values that an event cannot have */
   ANNALS_FAULT_LIMIT,     /* a length over the model's; limit says which */
@@ -21,8 +21,8 @@ enum annals_fault_kind {
 };
 
 /* What is wrong with an event. */
-struct annals_fault {
-  enum annals_fault_kind kind;
+struct annals_event_fault {
+  enum annals_event_fault_kind kind;
   char field[160]; /* path within the event, such as `state_entered_event_details.name`; "": the
                       event itself */
   char text[120];  /* what is wrong with it */
@@ -52,7 +52,7 @@ struct annals_event_head {
 G_GNUC_WARN_UNUSED_RESULT
 bool annals_canonical_append(const struct annals_schema *schema, const uint8_t *event, size_t size,
                              struct annals_buffer *out, struct annals_event_head *ret_head,
-                             struct annals_fault *ret_fault);
+                             struct annals_event_fault *ret_fault);
 
 /* Reads the head of an event in canonical form. Returns false when it is not one. */
 G_GNUC_WARN_UNUSED_RESULT

@@ -35,8 +35,8 @@ static bool invalid(GError **error, size_t index, const char *field, const char 
 }
 
 static bool over_limit(GError **error, const char *what, size_t limit) {
-  g_autofree char *text = g_strdup_printf("holds more than %zu %s, the most that one append may hold",
-                                          limit, what);
+  g_autofree char *text =
+      g_strdup_printf("holds more than %zu %s, the most that one append may hold", limit, what);
   GError *failure = annals_error_new(ANNALS_REASON_LIMIT_EXCEEDED, "events %s", text);
   annals_error_add_metadata(failure, "field", "events");
   annals_error_add_metadata(failure, "limit", "%zu", limit);
@@ -118,7 +118,7 @@ static bool check_timestamp(const struct annals_event_head *head, size_t index, 
 static bool canonicalize(const struct annals_schema *schema, const struct annals_event_bytes *event,
                          size_t index, struct annals_batch *batch, GError **error) {
   struct annals_batch_event *to = &batch->events[index];
-  struct annals_fault fault;
+  struct annals_event_fault fault;
   to->offset = batch->frames.len;
   if (!annals_canonical_append(schema, event->bytes, event->size, &batch->frames, &to->head,
                                &fault)) {
