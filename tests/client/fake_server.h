@@ -1,0 +1,81 @@
+/*
+ * A gRPC server in this process that answers what a test tells it to, one call after the other.
+ */
+#ifndef ANNALS_TESTS_CLIENT_FAKE_SERVER_H_
+#define ANNALS_TESTS_CLIENT_FAKE_SERVER_H_
+
+#include <grpc/grpc.h>
+
+#include <functional>
+#include <map>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace annals {
+
+struct FakeReply {
+  int code = 0;
+  std::string message = "";   // status details
+  std::string details = "";   // value of grpc-status-details-bin
+  std::string body = "";      // serialised response
+  bool without_body = false;  // OK, and no message at all
+  int delay_ms = 0;           // before answering
+};
+
+class FakeServer {
+ public:
+  // Gets the method's path and the serialised request; runs on the server's thread.
+  using Handler = std::function<FakeReply(const std::string &, const std::string &)>;
+
+  explicit FakeServer(Handler handler);
+  ~FakeServer();
+
+  // 127.0.0.1:PORT
+  const std::string &endpoint() const {
+    return endpoint_;
+  }
+
+ private:
+  void Loop();
+  void Serve();
+  bool Wait(const void *tag);
+
+  Handler handler_;
+  std::string endpoint_;
+  grpc_server *server_;
+  grpc_completion_queue *queue_;
+  grpc_call *call_ = nullptr;
+  grpc_call_details details_;
+  grpc_metadata_array metadata_;
+  bool stopped_ = false;
+  std::thread thread_;
+};
+
+// A google.rpc.Status with an ErrorInfo and, if retry_ms is not negative, a RetryInfo.
+std::string StatusDetails(const std::string &reason,
+                          const std::vector<std::pair<std::string, std::string>> &metadata,
+                          int retry_ms = -1);
+
+// A HistoryEvent of type PassStateEntered in canonical bytes, payload_size bytes of input.
+std::string EventBytes(int64_t id, size_t payload_size = 0);
+
+// Keeps histories as the real server does, as far as a client can tell.
+class FakeHistories {
+ public:
+  FakeReply operator()(const std::string &method, const std::string &request);
+
+  std::map<std::string, std::vector<std::string>> histories;
+  std::vector<int> append_counts;  // events of each append
+  size_t page_calls = 0;
+  std::vector<FakeReply> next_replies;  // given first, before anything else
+
+ private:
+  FakeReply Append(const std::string &request);
+  FakeReply Page(const std::string &request);
+};
+
+}  // namespace annals
+
+#endif
