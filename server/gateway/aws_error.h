@@ -1,0 +1,41 @@
+/*
+ * Failures as AWS JSON 1.0 has them: {"__type":"PREFIX#Name","message":"…"}.
+ *
+ * Floor 3, private to the gateway. Those of the domain come from reason.def; those that only a
+ * gateway can meet are here.
+ */
+#ifndef ANNALS_SERVER_GATEWAY_AWS_ERROR_H_
+#define ANNALS_SERVER_GATEWAY_AWS_ERROR_H_
+
+#include <glib.h>
+
+#include "proto/buffer.h"
+
+G_BEGIN_DECLS
+
+#define ANNALS_GATEWAY_ERROR (annals_gateway_error_quark())
+GQuark annals_gateway_error_quark(void);
+
+enum annals_gateway_error {
+  ANNALS_GATEWAY_ERROR_SERIALIZATION,     /* the body is not what the operation takes */
+  ANNALS_GATEWAY_ERROR_UNKNOWN_OPERATION, /* target or content type */
+  ANNALS_GATEWAY_ERROR_NOT_FOUND,         /* path or method */
+  ANNALS_GATEWAY_ERROR_BODY_TOO_LARGE,
+  ANNALS_GATEWAY_ERROR_AMBIGUOUS_HTTP, /* http_check.h */
+};
+
+/* Gives AWS's name of a failure, without prefix: what is logged. Static. */
+const char *annals_aws_error_name(const GError *error);
+
+/* Gives the HTTP status. */
+unsigned annals_aws_error_status(const GError *error);
+
+/*
+ * Appends the body. What went wrong inside (5xx) is not told to the client, it is for the log.
+ * Bytes that are not UTF-8 come out as U+FFFD.
+ */
+void annals_aws_error_append(const GError *error, struct annals_buffer *out);
+
+G_END_DECLS
+
+#endif

@@ -1,0 +1,317 @@
+#include "server/gateway/call.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "proto/buffer.h"
+#include "server/gateway/aws_error.h"
+#include "server/gateway/http_check.h"
+#include "server/gateway/operation.h"
+#include "server/gateway/request.h"
+#include "server/history/error.h"
+#include "server/ops/log.h"
+
+#define CONTENT_TYPE "application/x-amz-json-1.0"
+
+enum {
+  /* How much of a body over the limit is read all the same: a client that is still sending when the
+     connection is closed may never see why. */
+  DISCARD_BYTES_MAX = 8 * 1024 * 1024,
+  ERROR_BYTES_MAX = 256 * 1024,
+};
+
+enum stage { STAGE_HEAD, STAGE_BODY, STAGE_RUNNING, STAGE_ANSWERED };
+
+enum handoff { HANDOFF_RUNNING, HANDOFF_SUSPENDED, HANDOFF_DONE };
+
+struct annals_call {
+  struct annals_call_context *context;
+  struct MHD_Connection *connection;
+  char *target; /* as in the request line, with its query: what a signature is made of */
+  char *request_id;
+  int64_t started_us;
+  enum stage stage;
+  bool close; /* the connection, behind the answer */
+
+  struct annals_buffer body;
+  size_t discarded_bytes;
+
+  const struct annals_operation *operation; /* NULL: not known yet */
+  bool operation_started;
+  struct annals_operation_run run;
+  gint handoff;
+  size_t reply_bytes;
+};
+
+/* --- the answer --- */
+
+static void log_failure(const struct annals_call *call, const GError *error, unsigned status) {
+  enum annals_log_level level = status >= 500 ? ANNALS_LOG_ERROR : ANNALS_LOG_INFO;
+  const struct annals_log_field fields[] = {
+      ANNALS_LOG_TEXT("request_id", call->request_id),
+      ANNALS_LOG_TEXT("operation", call->operation == NULL ? NULL : call->operation->name),
+      ANNALS_LOG_TEXT("reason", annals_aws_error_name(error)),
+      ANNALS_LOG_NUMBER("http_status", status),
+      ANNALS_LOG_TEXT("execution_arn", call->run.execution_arn),
+      /* What the client is not told. Of other failures the text may quote the request. */
+      ANNALS_LOG_TEXT("detail", status >= 500 ? error->message : NULL),
+      ANNALS_LOG_NUMBER("duration_us", g_get_monotonic_time() - call->started_us),
+  };
+  annals_log_write(level, "call failed", fields, G_N_ELEMENTS(fields));
+}
+
+/* Turns the run's result into what is sent; returns the HTTP status. */
+static unsigned take_result(struct annals_call *call, struct annals_buffer *ret_answer) {
+  if (call->run.error == NULL) {
+    *ret_answer = call->run.answer;
+    call->run.answer = (struct annals_buffer){0};
+    return MHD_HTTP_OK;
+  }
+  unsigned status = annals_aws_error_status(call->run.error);
+  annals_buffer_init(ret_answer, ERROR_BYTES_MAX);
+  annals_aws_error_append(call->run.error, ret_answer);
+  log_failure(call, call->run.error, status);
+  return status;
+}
+
+static bool add_headers(const struct annals_call *call, struct MHD_Response *response) {
+  return MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, CONTENT_TYPE) == MHD_YES &&
+         MHD_add_response_header(response, "x-amzn-RequestId", call->request_id) == MHD_YES &&
+         (!call->close ||
+          MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close") == MHD_YES);
+}
+
+/* Sends the run's result. MHD_NO, where there is no memory for it, closes the connection. */
+static enum MHD_Result answer(struct annals_call *call) {
+  struct annals_buffer body;
+  unsigned status = take_result(call, &body);
+  call->stage = STAGE_ANSWERED;
+  call->reply_bytes = body.cap;
+  if (annals_in_flight_add_reply(&call->context->in_flight, call->reply_bytes)) {
+    call->close = true;
+  }
+  size_t size;
+  uint8_t *bytes = annals_buffer_steal(&body, &size);
+  struct MHD_Response *response =
+      MHD_create_response_from_buffer_with_free_callback(size, bytes, g_free);
+  if (response == NULL) {
+    g_free(bytes);
+    return MHD_NO;
+  }
+  enum MHD_Result result =
+      add_headers(call, response) ? MHD_queue_response(call->connection, status, response) : MHD_NO;
+  MHD_destroy_response(response);
+  return result;
+}
+
+static enum MHD_Result refuse(struct annals_call *call, enum annals_gateway_error code,
+                              const char *message) {
+  g_set_error_literal(&call->run.error, ANNALS_GATEWAY_ERROR, (int)code, message);
+  return answer(call);
+}
+
+/* --- the operation --- */
+
+/* Called by the operation when it was pending: perhaps on another thread, perhaps at once. */
+static void on_run_done(struct annals_operation_run *run) {
+  struct annals_call *call =
+      (struct annals_call *)((char *)run - offsetof(struct annals_call, run));
+  struct annals_in_flight *in_flight = &call->context->in_flight;
+  if (!g_atomic_int_compare_and_exchange(&call->handoff, HANDOFF_RUNNING, HANDOFF_DONE)) {
+    MHD_resume_connection(call->connection); /* and from here on the call may be gone */
+  }
+  annals_in_flight_end_operation(in_flight);
+}
+
+static enum MHD_Result finish(struct annals_call *call) {
+  if (call->run.error == NULL) {
+    call->operation->finish(&call->run);
+  }
+  return answer(call);
+}
+
+static enum MHD_Result start(struct annals_call *call) {
+  call->stage = STAGE_RUNNING;
+  call->operation_started = true;
+  if (call->operation->start(&call->run) == ANNALS_DONE) {
+    annals_in_flight_end_operation(&call->context->in_flight);
+    return finish(call);
+  }
+  MHD_suspend_connection(call->connection);
+  if (!g_atomic_int_compare_and_exchange(&call->handoff, HANDOFF_RUNNING, HANDOFF_SUSPENDED)) {
+    MHD_resume_connection(call->connection);
+  }
+  return MHD_YES;
+}
+
+/* Starts the operation unless too much is under way. */
+static enum MHD_Result admit(struct annals_call *call) {
+  switch (annals_in_flight_begin_operation(&call->context->in_flight)) {
+    case ANNALS_ADMITTED:
+      return start(call);
+    case ANNALS_ADMISSION_FULL:
+      call->run.error = annals_error_new(ANNALS_REASON_OVERLOADED, "too many answers are unread");
+      break;
+    case ANNALS_ADMISSION_CLOSED:
+      call->run.error = annals_error_new(ANNALS_REASON_DRAINING, "the gateway has stopped");
+      break;
+  }
+  return answer(call);
+}
+
+/* --- the request --- */
+
+/* Tells whether a request line's target is /, in origin form or in absolute form. */
+static bool is_root(const char *target) {
+  if (g_ascii_strncasecmp(target, "http://", 7) == 0) {
+    target += 7;
+    target += strcspn(target, "/?");
+    if (*target != '/') {
+      return *target == '\0';
+    }
+  }
+  return target[0] == '/' && (target[1] == '\0' || target[1] == '?');
+}
+
+/* Takes parameters, such as a charset, as well. */
+static bool is_aws_json(const char *content_type) {
+  const size_t size = strlen(CONTENT_TYPE);
+  if (content_type == NULL || g_ascii_strncasecmp(content_type, CONTENT_TYPE, size) != 0) {
+    return false;
+  }
+  content_type += size;
+  content_type += strspn(content_type, " \t");
+  return *content_type == '\0' || *content_type == ';';
+}
+
+static const char *header(const struct annals_call *call, const char *name) {
+  return MHD_lookup_connection_value(call->connection, MHD_HEADER_KIND, name);
+}
+
+/* The request is complete. Who is calling, and whether they may, is to be asked here. */
+static enum MHD_Result dispatch(struct annals_call *call, const char *method) {
+  if (!is_root(call->target) || strcmp(method, MHD_HTTP_METHOD_POST) != 0) {
+    return refuse(call, ANNALS_GATEWAY_ERROR_NOT_FOUND, "operations are called with POST /");
+  }
+  if (call->discarded_bytes > 0) {
+    call->close = true;
+    return refuse(call, ANNALS_GATEWAY_ERROR_BODY_TOO_LARGE, "the body is too large");
+  }
+  if (call->body.failed) {
+    call->run.error = annals_error_new(ANNALS_REASON_OVERLOADED, "no memory for the body");
+    return answer(call);
+  }
+  if (!is_aws_json(header(call, MHD_HTTP_HEADER_CONTENT_TYPE))) {
+    return refuse(call, ANNALS_GATEWAY_ERROR_UNKNOWN_OPERATION,
+                  "Content-Type is not " CONTENT_TYPE);
+  }
+  call->operation = annals_operation_find(header(call, "X-Amz-Target"), &call->run.error);
+  if (call->operation == NULL) {
+    return answer(call);
+  }
+  bool ok =
+      annals_request_parse(&call->run.request, call->body.data, call->body.len, &call->run.error);
+  annals_buffer_clear(&call->body);
+  return ok ? admit(call) : answer(call);
+}
+
+static enum MHD_Result on_header(void *check, enum MHD_ValueKind kind, const char *name,
+                                 size_t name_size, const char *value, size_t value_size) {
+  (void)kind;
+  annals_http_check_header(check, name, name_size, value == NULL ? "" : value, value_size);
+  return MHD_YES;
+}
+
+/* The head has come. Refuses what must not be read on, else lets the body come. */
+static enum MHD_Result take_head(struct annals_call *call, const char *version) {
+  annals_in_flight_begin_call(&call->context->in_flight);
+  call->stage = STAGE_BODY;
+  struct annals_http_check check = {0};
+  MHD_get_connection_values_n(call->connection, MHD_HEADER_KIND, on_header, &check);
+  const char *problem = annals_http_check_end(&check, version);
+  if (problem != NULL) {
+    call->close = true;
+    return refuse(call, ANNALS_GATEWAY_ERROR_AMBIGUOUS_HTTP, problem);
+  }
+  const char *length = header(call, MHD_HTTP_HEADER_CONTENT_LENGTH);
+  guint64 size = length == NULL ? 0 : g_ascii_strtoull(length, NULL, 10);
+  bool asks = header(call, MHD_HTTP_HEADER_EXPECT) != NULL;
+  if (size > DISCARD_BYTES_MAX || (asks && size > call->body.max)) {
+    call->close = true;
+    return refuse(call, ANNALS_GATEWAY_ERROR_BODY_TOO_LARGE, "the body is too large");
+  }
+  return MHD_YES;
+}
+
+static enum MHD_Result take_body(struct annals_call *call, const char *bytes, size_t size) {
+  if (call->discarded_bytes > 0 || size > call->body.max - call->body.len) {
+    call->discarded_bytes += size;
+    return call->discarded_bytes <= DISCARD_BYTES_MAX ? MHD_YES : MHD_NO;
+  }
+  annals_buffer_append(&call->body, bytes, size);
+  return MHD_YES;
+}
+
+void *annals_call_begin(void *context, const char *uri, struct MHD_Connection *connection) {
+  struct annals_call *call = g_new0(struct annals_call, 1);
+  call->context = context;
+  call->connection = connection;
+  call->target = g_strdup(uri);
+  call->request_id = g_uuid_string_random();
+  call->started_us = g_get_monotonic_time();
+  annals_buffer_init(&call->body, call->context->body_bytes_max);
+  call->run.history = call->context->history;
+  call->run.on_done = on_run_done;
+  return call;
+}
+
+enum MHD_Result annals_call_handle(void *context, struct MHD_Connection *connection,
+                                   const char *url, const char *method, const char *version,
+                                   const char *upload, size_t *upload_size, void **call_slot) {
+  (void)context;
+  (void)connection;
+  (void)url; /* decoded: `/%00` would look like `/` */
+  struct annals_call *call = *call_slot;
+  switch (call->stage) {
+    case STAGE_HEAD:
+      return take_head(call, version);
+    case STAGE_BODY:
+      if (*upload_size > 0) {
+        size_t size = *upload_size;
+        *upload_size = 0;
+        return take_body(call, upload, size);
+      }
+      return dispatch(call, method);
+    case STAGE_RUNNING:
+      return finish(call);
+    case STAGE_ANSWERED:
+      break;
+  }
+  *upload_size = 0;
+  return MHD_YES;
+}
+
+void annals_call_end(void *context, struct MHD_Connection *connection, void **call_slot,
+                     enum MHD_RequestTerminationCode code) {
+  (void)context;
+  (void)connection;
+  (void)code;
+  struct annals_call *call = *call_slot;
+  if (call == NULL) {
+    return;
+  }
+  *call_slot = NULL;
+  if (call->operation_started) {
+    call->operation->clear(&call->run);
+  }
+  if (call->stage != STAGE_HEAD) {
+    annals_in_flight_end_call(&call->context->in_flight, call->reply_bytes);
+  }
+  g_clear_error(&call->run.error);
+  annals_buffer_clear(&call->run.answer);
+  annals_request_clear(&call->run.request);
+  annals_buffer_clear(&call->body);
+  g_free(call->request_id);
+  g_free(call->target);
+  g_free(call);
+}

@@ -1,0 +1,112 @@
+#include "server/gateway/gateway.h"
+
+#include <jansson.h>
+#include <microhttpd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "server/gateway/call.h"
+#include "server/ops/log.h"
+
+enum {
+  CONNECTION_COUNT_MAX = 1024,
+  CONNECTION_TIMEOUT_S = 60,
+  /* Per connection: the head of a request must fit; AWS session tokens have up to 4 KiB or so. */
+  CONNECTION_MEMORY_BYTES = 32 * 1024,
+  STOP_TIMEOUT_MS = 10000,
+};
+
+#define BODY_BYTES_MAX ((size_t)1024 * 1024)
+#define REPLY_BYTES_MAX ((size_t)256 * 1024 * 1024)
+
+struct annals_gateway {
+  struct annals_gateway_options options; /* defaults filled in */
+  struct annals_call_context context;
+  struct MHD_Daemon *daemon; /* NULL when stopped */
+};
+
+G_DEFINE_QUARK(annals - gateway - start - error, annals_gateway_start_error)
+
+/* What libmicrohttpd has to say: mostly of clients that went away. */
+static void on_log(G_GNUC_UNUSED void *context, const char *format, va_list args) {
+  g_autofree char *text = g_strdup_vprintf(format, args);
+  g_strchomp(text);
+  annals_log_debug("libmicrohttpd", ANNALS_LOG_TEXT("detail", text));
+}
+
+static struct annals_gateway_options with_defaults(const struct annals_gateway_options *given) {
+  struct annals_gateway_options options = *given;
+#define DEFAULT(member, value) options.member = options.member != 0 ? options.member : (value)
+  DEFAULT(thread_count, g_get_num_processors());
+  DEFAULT(connection_count_max, CONNECTION_COUNT_MAX);
+  DEFAULT(connection_timeout_s, CONNECTION_TIMEOUT_S);
+  DEFAULT(body_bytes_max, BODY_BYTES_MAX);
+  DEFAULT(reply_bytes_max, REPLY_BYTES_MAX);
+  DEFAULT(stop_timeout_ms, STOP_TIMEOUT_MS);
+#undef DEFAULT
+  options.connection_count_max = MAX(options.connection_count_max, options.thread_count);
+  return options;
+}
+
+static struct MHD_Daemon *start_daemon(struct annals_gateway *gateway) {
+  const struct annals_gateway_options *options = &gateway->options;
+  struct annals_call_context *context = &gateway->context;
+  /* A pool of one is not a pool. */
+  struct MHD_OptionItem pool[] = {
+      {MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)options->thread_count, NULL},
+      {MHD_OPTION_END, 0, NULL},
+  };
+  if (options->thread_count == 1) {
+    pool[0].option = MHD_OPTION_END;
+  }
+  return MHD_start_daemon(
+      MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+      annals_call_handle, context, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+      MHD_OPTION_LISTEN_SOCKET, (MHD_socket)options->listen_socket, MHD_OPTION_URI_LOG_CALLBACK,
+      annals_call_begin, context, MHD_OPTION_NOTIFY_COMPLETED, annals_call_end, context,
+      MHD_OPTION_CONNECTION_LIMIT, options->connection_count_max, MHD_OPTION_CONNECTION_TIMEOUT,
+      options->connection_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+      (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
+}
+
+bool annals_gateway_start(const struct annals_gateway_options *options,
+                          struct annals_gateway **ret_gateway, GError **error) {
+  struct annals_gateway *gateway = g_new0(struct annals_gateway, 1);
+  gateway->options = with_defaults(options);
+  gateway->context.history = options->history;
+  gateway->context.body_bytes_max = gateway->options.body_bytes_max;
+  annals_in_flight_init(&gateway->context.in_flight, gateway->options.reply_bytes_max);
+  json_object_seed(0); /* before there are threads */
+  gateway->daemon = start_daemon(gateway);
+  if (gateway->daemon == NULL) {
+    g_set_error(error, ANNALS_GATEWAY_START_ERROR, 0, "the gateway's listener does not start");
+    annals_in_flight_clear(&gateway->context.in_flight);
+    g_free(gateway);
+    return false;
+  }
+  *ret_gateway = gateway;
+  return true;
+}
+
+void annals_gateway_stop(struct annals_gateway *gateway) {
+  if (gateway->daemon == NULL) {
+    return;
+  }
+  struct annals_in_flight *in_flight = &gateway->context.in_flight;
+  annals_in_flight_drain(in_flight);
+  MHD_socket listener = MHD_quiesce_daemon(gateway->daemon);
+  shutdown(listener, SHUT_RDWR); /* new clients are refused at once; closed when no thread has it */
+  annals_in_flight_wait(in_flight, gateway->options.stop_timeout_ms);
+  MHD_stop_daemon(gateway->daemon);
+  gateway->daemon = NULL;
+  close(listener);
+}
+
+void annals_gateway_free(struct annals_gateway *gateway) {
+  if (gateway == NULL) {
+    return;
+  }
+  annals_gateway_stop(gateway);
+  annals_in_flight_clear(&gateway->context.in_flight);
+  g_free(gateway);
+}

@@ -1,0 +1,87 @@
+#include "server/gateway/http_check.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+/* RFC 9110, section 5.6.2: token. */
+static bool is_token(const char *text, size_t size) {
+  for (size_t i = 0; i < size; i++) {
+    if (!g_ascii_isalnum(text[i]) &&
+        (text[i] == '\0' || strchr("!#$%&'*+-.^_`|~", text[i]) == NULL)) {
+      return false;
+    }
+  }
+  return size > 0;
+}
+
+static bool is_digits(const char *text, size_t size) {
+  for (size_t i = 0; i < size; i++) {
+    if (!g_ascii_isdigit(text[i])) {
+      return false;
+    }
+  }
+  return size > 0;
+}
+
+static bool equal(const char *text, size_t size, const char *other) {
+  return size == strlen(other) && g_ascii_strncasecmp(text, other, size) == 0;
+}
+
+static bool has_control(const char *text, size_t size) {
+  for (size_t i = 0; i < size; i++) {
+    if (g_ascii_iscntrl(text[i]) && text[i] != '\t') {
+      return true;
+    }
+  }
+  return false;
+}
+
+static const char *problem_of(struct annals_http_check *check, const char *name, size_t name_size,
+                              const char *value, size_t value_size) {
+  if (!is_token(name, name_size)) {
+    return "a header's name has characters that names do not have, or a header is folded";
+  }
+  if (has_control(value, value_size)) {
+    return "a header's value has control characters";
+  }
+  if (equal(name, name_size, "Content-Length")) {
+    if (check->length_count++ > 0) {
+      return "Content-Length is repeated";
+    }
+    return is_digits(value, value_size) ? NULL : "Content-Length is not a number";
+  }
+  if (equal(name, name_size, "Transfer-Encoding")) {
+    if (check->encoding_count++ > 0) {
+      return "Transfer-Encoding is repeated";
+    }
+    return equal(value, value_size, "chunked") ? NULL : "Transfer-Encoding is not chunked";
+  }
+  if (equal(name, name_size, "Host") && check->host_count++ > 0) {
+    return "Host is repeated";
+  }
+  return NULL;
+}
+
+void annals_http_check_header(struct annals_http_check *check, const char *name, size_t name_size,
+                              const char *value, size_t value_size) {
+  while (value_size > 0 && (value[value_size - 1] == ' ' || value[value_size - 1] == '\t')) {
+    value_size--;
+  }
+  const char *problem = problem_of(check, name, name_size, value, value_size);
+  if (check->problem == NULL) {
+    check->problem = problem;
+  }
+}
+
+const char *annals_http_check_end(const struct annals_http_check *check, const char *version) {
+  if (check->problem != NULL) {
+    return check->problem;
+  }
+  if (check->length_count > 0 && check->encoding_count > 0) {
+    return "Content-Length and Transfer-Encoding exclude each other";
+  }
+  if (check->encoding_count > 0 && strcmp(version, "HTTP/1.1") != 0) {
+    return "Transfer-Encoding needs HTTP/1.1";
+  }
+  return NULL;
+}

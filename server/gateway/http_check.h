@@ -1,0 +1,37 @@
+/*
+ * HTTP that two readers could read in two ways.
+ *
+ * Floor 3, private to the gateway. libmicrohttpd takes much that a proxy in front of it may take in
+ * another way, and what is body to one is a second request to the other. Such requests are refused
+ * by their heads, before a byte of a body is looked at.
+ * Source: RFC 9112, sections 5 and 6; experiments with libmicrohttpd 0.9.75.
+ */
+#ifndef ANNALS_SERVER_GATEWAY_HTTP_CHECK_H_
+#define ANNALS_SERVER_GATEWAY_HTTP_CHECK_H_
+
+#include <glib.h>
+#include <stddef.h>
+
+G_BEGIN_DECLS
+
+/* Zero it before use. */
+struct annals_http_check {
+  unsigned length_count;   /* Content-Length */
+  unsigned encoding_count; /* Transfer-Encoding */
+  unsigned host_count;     /* Host */
+  const char *problem;     /* the first one found */
+};
+
+/* Takes one header, in the order they came. */
+void annals_http_check_header(struct annals_http_check *check, const char *name, size_t name_size,
+                              const char *value, size_t value_size);
+
+/*
+ * Ends the check. Returns NULL, or a static sentence that says what is wrong.
+ * version is as in the request: `HTTP/1.1`.
+ */
+const char *annals_http_check_end(const struct annals_http_check *check, const char *version);
+
+G_END_DECLS
+
+#endif

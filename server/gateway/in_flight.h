@@ -1,0 +1,67 @@
+/*
+ * What the gateway has under way, and how it comes to an end.
+ *
+ * Floor 3, private to the gateway. One lock, a leaf: no other is taken while it is held. It is
+ * pthread's, because ThreadSanitizer does not see into GLib's.
+ *
+ *   OPEN ── drain ──► DRAINING ── wait, nothing running ──► CLOSED
+ *
+ * A call is an HTTP request from its head to the last byte of its answer. An operation is what runs
+ * in the history for it: it may end on a thread of the engine, and nothing may be torn down before.
+ */
+#ifndef ANNALS_SERVER_GATEWAY_IN_FLIGHT_H_
+#define ANNALS_SERVER_GATEWAY_IN_FLIGHT_H_
+
+#include <glib.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+G_BEGIN_DECLS
+
+struct annals_in_flight {
+  pthread_mutex_t lock;
+  pthread_cond_t changed;
+  bool draining;
+  bool closed;
+  int64_t call_count;
+  int64_t operation_count;
+  size_t reply_bytes;
+  size_t reply_bytes_max;
+};
+
+enum annals_admission { ANNALS_ADMITTED, ANNALS_ADMISSION_FULL, ANNALS_ADMISSION_CLOSED };
+
+void annals_in_flight_init(struct annals_in_flight *in_flight, size_t reply_bytes_max);
+void annals_in_flight_clear(struct annals_in_flight *in_flight);
+
+/* Counts a call. */
+void annals_in_flight_begin_call(struct annals_in_flight *in_flight);
+
+/* Ends a call whose answer had reply_bytes. */
+void annals_in_flight_end_call(struct annals_in_flight *in_flight, size_t reply_bytes);
+
+/* Counts an operation when there is room for its answer and the end is not near. */
+G_GNUC_WARN_UNUSED_RESULT
+enum annals_admission annals_in_flight_begin_operation(struct annals_in_flight *in_flight);
+
+/* Ends an operation. Where it was the last thing to do, nothing of the gateway may follow. */
+void annals_in_flight_end_operation(struct annals_in_flight *in_flight);
+
+/* Counts the bytes of an answer. Returns whether its connection shall be closed behind it. */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_in_flight_add_reply(struct annals_in_flight *in_flight, size_t reply_bytes);
+
+/* Makes connections be closed behind their answers. */
+void annals_in_flight_drain(struct annals_in_flight *in_flight);
+
+/*
+ * Waits until there are no operations, and for timeout_ms until there are no calls. Admits no
+ * operation afterwards.
+ */
+void annals_in_flight_wait(struct annals_in_flight *in_flight, unsigned timeout_ms);
+
+G_END_DECLS
+
+#endif

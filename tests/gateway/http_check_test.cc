@@ -1,0 +1,85 @@
+#include "server/gateway/http_check.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+std::string problem(const Headers &headers, const char *version = "HTTP/1.1") {
+  annals_http_check check = {};
+  for (const auto &header : headers) {
+    annals_http_check_header(&check, header.first.data(), header.first.size(), header.second.data(),
+                             header.second.size());
+  }
+  const char *found = annals_http_check_end(&check, version);
+  return found == nullptr ? "" : found;
+}
+
+TEST(HttpCheck, TakesWhatClientsSend) {
+  EXPECT_EQ(problem({}), "");
+  EXPECT_EQ(problem({{"Host", "x"},
+                     {"Content-Length", "12"},
+                     {"X-Amz-Target", "a b\tc"},
+                     {"x!#$%&'*+-.^_`|~9", ""},
+                     {"Accept", "a"},
+                     {"Accept", "b"}}),
+            "");
+  EXPECT_EQ(problem({{"content-length", "12 \t"}}), "");
+  EXPECT_EQ(problem({{"transfer-encoding", "Chunked"}}), "");
+  EXPECT_EQ(problem({{"Content-Length", "0"}}, "HTTP/1.0"), "");
+}
+
+TEST(HttpCheck, RefusesTwoWaysToEndABody) {
+  EXPECT_EQ(problem({{"Content-Length", "1"}, {"Transfer-Encoding", "chunked"}}),
+            "Content-Length and Transfer-Encoding exclude each other");
+  EXPECT_EQ(problem({{"Content-Length", "1"}, {"content-length", "1"}}),
+            "Content-Length is repeated");
+  EXPECT_EQ(problem({{"Transfer-Encoding", "chunked"}, {"Transfer-Encoding", "chunked"}}),
+            "Transfer-Encoding is repeated");
+  EXPECT_EQ(problem({{"Host", "a"}, {"Host", "a"}}), "Host is repeated");
+}
+
+TEST(HttpCheck, RefusesOtherEncodings) {
+  for (const char *value : {"", "xchunked", "gzip, chunked", "chunked, chunked", "identity",
+                            "chunked;a=b", "\"chunked\""}) {
+    EXPECT_EQ(problem({{"Transfer-Encoding", value}}), "Transfer-Encoding is not chunked") << value;
+  }
+  for (const char *version : {"HTTP/1.0", "HTTP/0.9", ""}) {
+    EXPECT_EQ(problem({{"Transfer-Encoding", "chunked"}}, version),
+              "Transfer-Encoding needs HTTP/1.1");
+  }
+}
+
+TEST(HttpCheck, RefusesLengthsThatAreNotDigits) {
+  for (const char *value : {"", "+1", "-1", "0x1", "1, 1", "1 1", "a"}) {
+    EXPECT_EQ(problem({{"Content-Length", value}}), "Content-Length is not a number") << value;
+  }
+}
+
+TEST(HttpCheck, RefusesOddNames) {
+  for (const std::string &name :
+       {std::string(""), std::string("Content-Length "), std::string("X-B folded: a"),
+        std::string("a\0b", 3), std::string("a\x80"), std::string("a(b)"), std::string("a:b")}) {
+    EXPECT_EQ(problem({{name, "1"}}),
+              "a header's name has characters that names do not have, or a header is folded");
+  }
+}
+
+TEST(HttpCheck, RefusesControlCharactersInValues) {
+  for (const std::string &value :
+       {std::string("a\rb"), std::string("a\nb"), std::string("a\0b", 3), std::string("a\x7f")}) {
+    EXPECT_EQ(problem({{"X", value}}), "a header's value has control characters");
+  }
+}
+
+TEST(HttpCheck, KeepsTheFirstProblem) {
+  EXPECT_EQ(problem({{"a b", "1"}, {"Content-Length", "x"}}),
+            "a header's name has characters that names do not have, or a header is folded");
+}
+
+}  // namespace
