@@ -169,8 +169,8 @@ TEST_F(CliWithServer, ImportsAndMayBeRepeated) {
   EXPECT_EQ(Run({"import", "--arn-prefix", std::string(kPrefix) + ":", one, two}), 0);
   EXPECT_EQ(out_,
             "1 history imported, 1 already there, 0 failed: 2 events appended, 4 already there\n");
-  EXPECT_EQ(histories_.histories.size(), 2u);
-  EXPECT_EQ(histories_.histories[std::string(kPrefix) + ":one"].size(), 3u);
+  EXPECT_EQ(histories_.Count(), 2u);
+  EXPECT_EQ(histories_.Get(std::string(kPrefix) + ":one").size(), 3u);
 }
 
 TEST_F(CliWithServer, ImportGoesOnAfterAFileThatFails) {
@@ -186,13 +186,13 @@ TEST_F(CliWithServer, ImportGoesOnAfterAFileThatFails) {
                       "annals: import: " + folder_ +
                       "/none.json: UNREADABLE_FILE: No such file or directory\n");
   // Nothing was sent of the bad one.
-  EXPECT_EQ(histories_.append_counts, (std::vector<int>{2, 2}));
+  EXPECT_EQ(histories_.append_counts(), (std::vector<int>{2, 2}));
 }
 
 TEST_F(CliWithServer, ImportSendsBatches) {
   std::string file = Write("long.json", Page(1, 2345));
   EXPECT_EQ(Run({"import", "--execution-arn", "a", file}), 0);
-  EXPECT_EQ(histories_.append_counts, (std::vector<int>{1000, 1000, 345}));
+  EXPECT_EQ(histories_.append_counts(), (std::vector<int>{1000, 1000, 345}));
   EXPECT_EQ(out_,
             "1 history imported, 0 already there, 0 failed: 2345 events appended, 0 already "
             "there\n");
@@ -200,9 +200,10 @@ TEST_F(CliWithServer, ImportSendsBatches) {
 
 TEST_F(CliWithServer, ImportTellsHowFarItCame) {
   std::string file = Write("long.json", Page(1, 1500));
-  std::string other = Event(1200);
   ASSERT_EQ(Run({"import", "--execution-arn", "a", file}), 0);
-  histories_.histories["a"][1199] = EventBytes(1200);
+  std::vector<std::string> events = histories_.Get("a");
+  events[1199] = EventBytes(1200);
+  histories_.Set("a", events);
   EXPECT_EQ(Run({"import", "--execution-arn", "a", file}), 1);
   EXPECT_EQ(err_, "annals: import: " + file +
                       ": EVENT_CONFLICT: another event is stored under id 1200 (its first 1000 "
@@ -210,8 +211,8 @@ TEST_F(CliWithServer, ImportTellsHowFarItCame) {
 }
 
 TEST_F(CliWithServer, ImportTriesAgainWhereThatHelps) {
-  histories_.next_replies.push_back({14, "full", StatusDetails("NO_SPACE", {}, 1)});
-  histories_.next_replies.push_back({14, "lost", StatusDetails("OUTCOME_UNKNOWN", {})});
+  histories_.ReplyNext({14, "full", StatusDetails("NO_SPACE", {}, 1)});
+  histories_.ReplyNext({14, "lost", StatusDetails("OUTCOME_UNKNOWN", {})});
   std::string file = Write("one.json", Page(1, 1));
   EXPECT_EQ(Run({"import", "--execution-arn", "a", file}), 0) << err_;
   EXPECT_EQ(out_,
@@ -219,7 +220,7 @@ TEST_F(CliWithServer, ImportTriesAgainWhereThatHelps) {
 }
 
 TEST_F(CliWithServer, ImportDoesNotTryAgainWhereThatDoesNotHelp) {
-  histories_.next_replies.push_back({14, "leaving\n\x1b[2J", StatusDetails("DRAINING", {})});
+  histories_.ReplyNext({14, "leaving\n\x1b[2J", StatusDetails("DRAINING", {})});
   std::string file = Write("one.json", Page(1, 1));
   EXPECT_EQ(Run({"import", "--execution-arn", "a", file}), 1);
   EXPECT_EQ(err_, "annals: import: " + file + ": DRAINING: leaving  [2J\n");
@@ -240,7 +241,7 @@ TEST_F(CliWithServer, HistoryOfManyPages) {
   ASSERT_EQ(Run({"import", "--execution-arn", "a", file}), 0);
   EXPECT_EQ(Run({"history", "a"}), 0);
   EXPECT_EQ(out_, Page(1, 2500));
-  EXPECT_EQ(histories_.page_calls, 3u);
+  EXPECT_EQ(histories_.page_calls(), 3u);
 }
 
 TEST_F(CliWithServer, HistoryPageByPage) {
@@ -250,11 +251,11 @@ TEST_F(CliWithServer, HistoryPageByPage) {
   EXPECT_EQ(out_, "{\"events\":[\n" + Event(1) + ",\n" + Event(2) + "\n],\"nextToken\":\"2\"}\n");
   EXPECT_EQ(Run({"history", "a", "--max-results", "2", "--next-token", "2"}), 0);
   EXPECT_EQ(out_, "{\"events\":[\n" + Event(3) + "\n]}\n");
-  EXPECT_EQ(histories_.page_calls, 2u);
+  EXPECT_EQ(histories_.page_calls(), 2u);
 }
 
 TEST_F(CliWithServer, HistoryAsTable) {
-  histories_.histories["a"] = {EventBytes(1), EventBytes(2)};
+  histories_.Set("a", {EventBytes(1), EventBytes(2)});
   EXPECT_EQ(Run({"history", "a", "--output", "table"}), 0);
   EXPECT_EQ(
       out_,
@@ -274,7 +275,7 @@ TEST_F(CliWithServer, ErrorsOfTheServerAreOneLine) {
 TEST_F(CliWithServer, EndpointOfTheCommandLineCountsMost) {
   std::string endpoint = server_.endpoint();
   setenv("ANNALS_ENDPOINT", "127.0.0.1:1", 1);
-  histories_.histories["a"] = {EventBytes(1)};
+  histories_.Set("a", {EventBytes(1)});
   EXPECT_EQ(Run({"history", "a", "--endpoint", endpoint}), 0) << err_;
   EXPECT_EQ(Run({"--endpoint", endpoint, "history", "a"}), 0) << err_;
   EXPECT_EQ(Run({"--endpoint", "127.0.0.1:1", "history", "--endpoint", endpoint, "a"}), 0) << err_;
@@ -283,7 +284,7 @@ TEST_F(CliWithServer, EndpointOfTheCommandLineCountsMost) {
 }
 
 TEST_F(CliWithServer, LostOutputFails) {
-  histories_.histories["a"] = {EventBytes(1)};
+  histories_.Set("a", {EventBytes(1)});
   std::string arn = "a";
   std::string command = "history";
   std::string name = "annals";

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -88,13 +89,15 @@ TEST_F(Client, AppendsStructures) {
   request.events = events;
   request.event_count = 1;
   ASSERT_TRUE(annals_client_append(client_, &request, &result_, &error_));
-  ASSERT_EQ(histories_.histories[kArn].size(), 1u);
-  EXPECT_EQ(histories_.histories[kArn][0], std::string("\x10\x38\x18\x01", 4));
+  ASSERT_EQ(histories_.Get(kArn).size(), 1u);
+  EXPECT_EQ(histories_.Get(kArn)[0], std::string("\x10\x38\x18\x01", 4));
 }
 
 TEST_F(Client, AppendSendsWhatTheFirstOneTells) {
+  std::mutex mutex;
   std::string sent;
-  FakeServer server([&sent](const std::string &, const std::string &request) {
+  FakeServer server([&](const std::string &, const std::string &request) {
+    std::lock_guard<std::mutex> lock(mutex);
     sent = request;
     return FakeReply();
   });
@@ -107,6 +110,7 @@ TEST_F(Client, AppendSendsWhatTheFirstOneTells) {
   request.trace_header = "t";
   EXPECT_TRUE(annals_client_append(client, &request, &result_, &error_));
   EXPECT_EQ(result_.last_event_id, 0);
+  std::lock_guard<std::mutex> lock(mutex);
   EXPECT_EQ(sent, std::string("\x0a\x01"
                               "a\x1a\x01"
                               "s\x22\x01"
@@ -120,7 +124,7 @@ TEST_F(Client, AppendOverTheTransportsLimitIsRefusedHere) {
   EXPECT_EQ(Describe(&error_),
             "INVALID_ARGUMENT LIMIT_EXCEEDED: an append is at most 8388608 bytes, its events at "
             "most 4194304");
-  EXPECT_EQ(histories_.append_counts.size(), 0u);
+  EXPECT_EQ(histories_.append_counts().size(), 0u);
 }
 
 TEST_F(Client, GapTellsTheExpectedId) {
@@ -218,7 +222,7 @@ TEST_F(Client, PagerAsksAgainAfterAFailure) {
   struct annals_client_page *page = nullptr;
   ASSERT_TRUE(annals_client_pager_next(pager, &page, &error_));
   EXPECT_EQ(annals_client_page_event_count(page), 2u);
-  histories_.next_replies.push_back({8, "busy", StatusDetails("OVERLOADED", {}, 1500)});
+  histories_.ReplyNext({8, "busy", StatusDetails("OVERLOADED", {}, 1500)});
   EXPECT_FALSE(annals_client_pager_next(pager, &page, &error_));
   int64_t delay_ms = 0;
   EXPECT_TRUE(annals_client_error_is_retriable(error_, &delay_ms));
@@ -250,17 +254,17 @@ TEST_F(Client, OddAnswers) {
   struct annals_client_page *page = nullptr;
   FakeReply reply;
   reply.body = "\x0a\x7f";
-  histories_.next_replies.push_back(reply);
+  histories_.ReplyNext(reply);
   EXPECT_FALSE(annals_client_read_page(client_, &request, &page, &error_));
   EXPECT_EQ(Describe(&error_),
             "INTERNAL : the server's answer is not a GetExecutionHistoryResponse");
-  histories_.next_replies.push_back(reply);
+  histories_.ReplyNext(reply);
   EXPECT_FALSE(Append({EventBytes(1)}));
   EXPECT_EQ(Describe(&error_),
             "INTERNAL : the server's answer is not an AppendHistoryEventsResponse");
   // A field that is not known yet, and an event that is none.
   reply.body = std::string("\x98\x06\x01\x0a\x01\xff", 6);
-  histories_.next_replies.push_back(reply);
+  histories_.ReplyNext(reply);
   ASSERT_TRUE(annals_client_read_page(client_, &request, &page, &error_));
   ASSERT_EQ(annals_client_page_event_count(page), 1u);
   EXPECT_EQ(annals_client_page_event(page, 0, &error_), nullptr);
@@ -272,7 +276,7 @@ TEST_F(Client, OddAnswers) {
 TEST_F(Client, AnswerWithoutMessage) {
   FakeReply reply;
   reply.without_body = true;
-  histories_.next_replies.push_back(reply);
+  histories_.ReplyNext(reply);
   EXPECT_FALSE(Append({EventBytes(1)}));
   EXPECT_EQ(error_->code, ANNALS_CLIENT_INTERNAL);
 }

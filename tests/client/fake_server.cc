@@ -103,7 +103,7 @@ FakeServer::FakeServer(Handler handler) : handler_(std::move(handler)) {
 }
 
 FakeServer::~FakeServer() {
-  grpc_server_shutdown_and_notify(server_, queue_, Tag(&kStopped) /* see kStopped */);
+  grpc_server_shutdown_and_notify(server_, queue_, Tag(&kStopped));
   grpc_server_cancel_all_calls(server_);
   thread_.join();
   grpc_completion_queue_shutdown(queue_);
@@ -160,7 +160,11 @@ void FakeServer::Serve() {
     grpc_byte_buffer_destroy(request);
   }
   std::this_thread::sleep_for(std::chrono::milliseconds(reply.delay_ms));
+  Send(reply);
+  grpc_call_unref(call_);
+}
 
+void FakeServer::Send(const FakeReply &reply) {
   int cancelled = 0;
   grpc_op close = {};
   close.op = GRPC_OP_RECV_CLOSE_ON_SERVER;
@@ -200,7 +204,6 @@ void FakeServer::Serve() {
   grpc_slice_unref(message);
   grpc_slice_unref(body);
   grpc_byte_buffer_destroy(buffer);
-  grpc_call_unref(call_);
 }
 
 std::string StatusDetails(const std::string &reason,
@@ -263,9 +266,10 @@ std::string EventBytes(int64_t id, size_t payload_size) {
 }
 
 FakeReply FakeHistories::operator()(const std::string &method, const std::string &request) {
-  if (!next_replies.empty()) {
-    FakeReply reply = next_replies.front();
-    next_replies.erase(next_replies.begin());
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!next_replies_.empty()) {
+    FakeReply reply = next_replies_.front();
+    next_replies_.pop_front();
     return reply;
   }
   if (method == "/annals.v1.HistoryService/AppendHistoryEvents") {
@@ -273,6 +277,36 @@ FakeReply FakeHistories::operator()(const std::string &method, const std::string
   }
   g_assert(method == "/annals.v1.HistoryService/GetExecutionHistory");
   return Page(request);
+}
+
+void FakeHistories::ReplyNext(const FakeReply &reply) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  next_replies_.push_back(reply);
+}
+
+void FakeHistories::Set(const std::string &arn, const std::vector<std::string> &events) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  histories_[arn] = events;
+}
+
+std::vector<std::string> FakeHistories::Get(const std::string &arn) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return histories_.count(arn) != 0 ? histories_[arn] : std::vector<std::string>();
+}
+
+size_t FakeHistories::Count() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return histories_.size();
+}
+
+std::vector<int> FakeHistories::append_counts() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return append_counts_;
+}
+
+size_t FakeHistories::page_calls() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return page_calls_;
 }
 
 FakeReply FakeHistories::Append(const std::string &request) {
@@ -289,8 +323,8 @@ FakeReply FakeHistories::Append(const std::string &request) {
       events.push_back(bytes);
     }
   }
-  append_counts.push_back(static_cast<int>(events.size()));
-  std::vector<std::string> &history = histories[arn];
+  append_counts_.push_back(static_cast<int>(events.size()));
+  std::vector<std::string> &history = histories_[arn];
   Annals__V1__AppendHistoryEventsResponse response =
       ANNALS__V1__APPEND_HISTORY_EVENTS_RESPONSE__INIT;
   for (const std::string &event : events) {
@@ -321,18 +355,18 @@ FakeReply FakeHistories::Page(const std::string &request) {
       annals__v1__get_execution_history_request__unpack(
           nullptr, request.size(), reinterpret_cast<const uint8_t *>(request.data()));
   g_assert(message != nullptr);
-  page_calls++;
+  page_calls_++;
   std::string arn = message->execution_arn;
   std::string token = message->next_token;
   size_t from = token.empty() ? 0 : std::stoul(token);
   size_t max = message->max_results == 0 ? 100 : static_cast<size_t>(message->max_results);
   bool reverse = message->reverse_order != 0;
   annals__v1__get_execution_history_request__free_unpacked(message, nullptr);
-  if (histories.count(arn) == 0) {
+  if (histories_.count(arn) == 0) {
     return {5, "Execution Does Not Exist: '" + arn + "'",
             StatusDetails("EXECUTION_DOES_NOT_EXIST", {{"execution_arn", arn}})};
   }
-  std::vector<std::string> events = histories[arn];
+  std::vector<std::string> events = histories_[arn];
   if (reverse) {
     events = std::vector<std::string>(events.rbegin(), events.rend());
   }

@@ -6,8 +6,10 @@
 
 #include <grpc/grpc.h>
 
+#include <deque>
 #include <functional>
 #include <map>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
@@ -40,6 +42,7 @@ class FakeServer {
  private:
   void Loop();
   void Serve();
+  void Send(const FakeReply &reply);
   bool Wait(const void *tag);
 
   Handler handler_;
@@ -61,19 +64,31 @@ std::string StatusDetails(const std::string &reason,
 // A HistoryEvent of type PassStateEntered in canonical bytes, payload_size bytes of input.
 std::string EventBytes(int64_t id, size_t payload_size = 0);
 
-// Keeps histories as the real server does, as far as a client can tell.
+// Keeps histories as the real server does, as far as a client can tell. Any thread may look.
 class FakeHistories {
  public:
   FakeReply operator()(const std::string &method, const std::string &request);
 
-  std::map<std::string, std::vector<std::string>> histories;
-  std::vector<int> append_counts;  // events of each append
-  size_t page_calls = 0;
-  std::vector<FakeReply> next_replies;  // given first, before anything else
+  // Gives this before anything else; several are given one after the other.
+  void ReplyNext(const FakeReply &reply);
+
+  void Set(const std::string &arn, const std::vector<std::string> &events);
+  std::vector<std::string> Get(const std::string &arn);
+  size_t Count();
+
+  // Events of each append so far.
+  std::vector<int> append_counts();
+  size_t page_calls();
 
  private:
   FakeReply Append(const std::string &request);
   FakeReply Page(const std::string &request);
+
+  std::mutex mutex_;
+  std::map<std::string, std::vector<std::string>> histories_;
+  std::vector<int> append_counts_;
+  size_t page_calls_ = 0;
+  std::deque<FakeReply> next_replies_;
 };
 
 }  // namespace annals
