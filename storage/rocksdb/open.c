@@ -127,7 +127,53 @@ static rocksdb_options_t *executions_options(rocksdb_cache_t *cache) {
 
 /* ---- the database -------------------------------------------------------------------------- */
 
-/* Refuses a directory with column families of somebody else's; one without a database is fine. */
+static bool has_name(char *const *names, size_t count, const char *name) {
+  for (size_t i = 0; i < count; i++) {
+    if (strcmp(names[i], name) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/*
+ * Refuses a database without our families, unless it has nothing in it: that is one of ours whose
+ * first open was cut short. Adding families to somebody else's would break it.
+ */
+static bool check_unused(rocksdb_options_t *options, const char *path, GError **error) {
+  char *rocksdb_error = NULL;
+  rocksdb_t *db = rocksdb_open_for_read_only(options, path, 0, &rocksdb_error);
+  if (rocksdb_error != NULL) {
+    set_error(error, path, rocksdb_error);
+    return false;
+  }
+  rocksdb_readoptions_t *read_options = rocksdb_readoptions_create();
+  rocksdb_iterator_t *iterator = rocksdb_create_iterator(db, read_options);
+  rocksdb_iter_seek_to_first(iterator);
+  bool unused = !rocksdb_iter_valid(iterator);
+  rocksdb_iter_destroy(iterator);
+  rocksdb_readoptions_destroy(read_options);
+  rocksdb_close(db);
+  if (!unused) {
+    g_set_error(error, ANNALS_ROCKSDB_ERROR, ANNALS_ROCKSDB_ERROR_FOREIGN,
+                "%s is no store of this program: it has keys, and no column family '%s'", path,
+                FAMILY_NAMES[ANNALS_FAMILY_HISTORY]);
+  }
+  return unused;
+}
+
+static bool check_names(char *const *names, size_t count, const char *path, GError **error) {
+  for (size_t i = 0; i < count; i++) {
+    if (!has_name((char *const *)FAMILY_NAMES, ANNALS_FAMILY_COUNT, names[i])) {
+      g_set_error(error, ANNALS_ROCKSDB_ERROR, ANNALS_ROCKSDB_ERROR_FOREIGN,
+                  "%s is no store of this program: it has a column family '%s'", path, names[i]);
+      return false;
+    }
+  }
+  return true;
+}
+
+/* Refuses a database of somebody else's; a directory without one is fine. */
 static bool check_families(rocksdb_options_t *options, const char *path, GError **error) {
   g_autofree char *current = g_build_filename(path, "CURRENT", NULL);
   if (!g_file_test(current, G_FILE_TEST_EXISTS)) {
@@ -140,17 +186,9 @@ static bool check_families(rocksdb_options_t *options, const char *path, GError 
     set_error(error, path, rocksdb_error);
     return false;
   }
-  bool ours = true;
-  for (size_t i = 0; ours && i < count; i++) {
-    ours = false;
-    for (int j = 0; j < ANNALS_FAMILY_COUNT; j++) {
-      ours |= strcmp(names[i], FAMILY_NAMES[j]) == 0;
-    }
-    if (!ours) {
-      g_set_error(error, ANNALS_ROCKSDB_ERROR, ANNALS_ROCKSDB_ERROR_FOREIGN,
-                  "%s is no store of this program: it has a column family '%s'", path, names[i]);
-    }
-  }
+  bool ours = check_names(names, count, path, error) &&
+              (has_name(names, count, FAMILY_NAMES[ANNALS_FAMILY_HISTORY]) ||
+               check_unused(options, path, error));
   rocksdb_list_column_families_destroy(names, count);
   return ours;
 }
