@@ -1,0 +1,132 @@
+#include <gtest/gtest.h>
+
+#include "tests/proto/codec_test_support.h"
+
+namespace {
+
+using namespace annals_test;
+
+const std::string kHead = Int(kEventType, kPassStateEntered) + Int(kEventId, 2);
+const char kHeadJson[] = "\"type\":\"PassStateEntered\",\"id\":2,\"previousEventId\":0";
+
+std::string WithTimestamp(const Schema &schema, int64_t seconds, int32_t nanos) {
+  std::string json = Json(schema, Timestamp(seconds, nanos) + kHead);
+  std::string prefix = "{\"timestamp\":";
+  EXPECT_EQ(json.substr(0, prefix.size()), prefix);
+  size_t end = json.find(',');
+  EXPECT_EQ(json.substr(end), std::string(",") + kHeadJson + "}");
+  return json.substr(prefix.size(), end - prefix.size());
+}
+
+TEST(AwsJson, WritesTimestampsWithUpToThreeDecimals) {
+  Schema schema;
+  EXPECT_EQ(WithTimestamp(schema, 1525283875, 580000000), "1525283875.58");
+  EXPECT_EQ(WithTimestamp(schema, 1525283875, 612000000), "1525283875.612");
+  EXPECT_EQ(WithTimestamp(schema, 1525283875, 0), "1525283875");
+  EXPECT_EQ(WithTimestamp(schema, 1525283870, 0), "1525283870");
+  EXPECT_EQ(WithTimestamp(schema, 1525283875, 1000000), "1525283875.001");
+  EXPECT_EQ(WithTimestamp(schema, 1525283875, 999999999), "1525283875.999");
+  EXPECT_EQ(WithTimestamp(schema, 1525283875, 999999), "1525283875");
+  EXPECT_EQ(WithTimestamp(schema, 0, 0), "0");
+  EXPECT_EQ(WithTimestamp(schema, 100, 0), "100");
+  EXPECT_EQ(WithTimestamp(schema, 253402300799, 999000000), "253402300799.999");
+}
+
+TEST(AwsJson, WritesMembersThatTheModelRequiresAlsoWhenEmpty) {
+  Schema schema;
+  EXPECT_EQ(Json(schema, Timestamp(1, 0) + Int(kEventType, kTaskScheduled) + Int(kEventId, 2) +
+                             Bytes(kTaskScheduledDetails, "")),
+            "{\"timestamp\":1,\"type\":\"TaskScheduled\",\"id\":2,\"previousEventId\":0,"
+            "\"taskScheduledEventDetails\":{\"resourceType\":\"\",\"resource\":\"\",\"region\":"
+            "\"\",\"parameters\":\"\"}}");
+  EXPECT_EQ(Json(schema, Timestamp(1, 0) + kHead +
+                             Bytes(kStateEnteredDetails, Bytes(1, "S") + Bytes(3, ""))),
+            std::string("{\"timestamp\":1,") + kHeadJson +
+                ",\"stateEnteredEventDetails\":{\"name\":\"S\",\"inputDetails\":{\"truncated\":"
+                "false}}}");
+}
+
+TEST(AwsJson, KeepsDetailsThatArePresentAndEmpty) {
+  Schema schema;
+  EXPECT_EQ(Json(schema, Timestamp(1, 0) + Int(kEventType, 9) + Int(kEventId, 2) + Bytes(33, "")),
+            "{\"timestamp\":1,\"type\":\"ExecutionAborted\",\"id\":2,\"previousEventId\":0,"
+            "\"executionAbortedEventDetails\":{}}");
+}
+
+TEST(AwsJson, LeavesExecutionDataOutOnRequest) {
+  Schema schema;
+  std::string scheduled =
+      Timestamp(1, 0) + Int(kEventType, kTaskScheduled) + Int(kEventId, 2) +
+      Bytes(kTaskScheduledDetails, Bytes(1, "lambda") + Bytes(2, "invoke") + Bytes(3, "us-east-1") +
+                                       Bytes(4, "{\"secret\":1}") + Int(5, 60));
+  EXPECT_EQ(Json(schema, scheduled, false),
+            "{\"timestamp\":1,\"type\":\"TaskScheduled\",\"id\":2,\"previousEventId\":0,"
+            "\"taskScheduledEventDetails\":{\"resourceType\":\"lambda\",\"resource\":\"invoke\","
+            "\"region\":\"us-east-1\",\"parameters\":\"\",\"timeoutInSeconds\":60}}");
+  std::string exited =
+      Timestamp(1, 0) + Int(kEventType, kPassStateExited) + Int(kEventId, 2) +
+      Bytes(kStateExitedDetails, Bytes(1, "S") + Bytes(2, "{}") + Bytes(3, "") +
+                                     Bytes(4, Bytes(1, "a") + Bytes(2, "1")) + Bytes(5, ""));
+  EXPECT_EQ(Json(schema, exited, false),
+            "{\"timestamp\":1,\"type\":\"PassStateExited\",\"id\":2,\"previousEventId\":0,"
+            "\"stateExitedEventDetails\":{\"name\":\"S\"}}");
+}
+
+TEST(AwsJson, WritesAMapAsAnObject) {
+  Schema schema;
+  std::string exited =
+      Timestamp(1, 0) + Int(kEventType, kPassStateExited) + Int(kEventId, 2) +
+      Bytes(kStateExitedDetails, Bytes(1, "S") + Bytes(4, Bytes(2, "0")) +
+                                     Bytes(4, Bytes(1, "a") + Bytes(2, "1")) +
+                                     Bytes(4, Bytes(1, "b")) + Bytes(5, Int(1, 1)));
+  EXPECT_EQ(Json(schema, exited),
+            "{\"timestamp\":1,\"type\":\"PassStateExited\",\"id\":2,\"previousEventId\":0,"
+            "\"stateExitedEventDetails\":{\"name\":\"S\",\"assignedVariables\":{\"\":\"0\",\"a\":"
+            "\"1\",\"b\":\"\"},\"assignedVariablesDetails\":{\"truncated\":true}}}");
+}
+
+TEST(AwsJson, EscapesWhatJsonMustHaveEscaped) {
+  annals_buffer out;
+  annals_buffer_init(&out, 1000);
+  std::string text("\"\\/\b\f\n\r\t\x01\x1f\x7f é \xf0\x9f\x98\x80 \xe2\x80\xa8");
+  annals_aws_json_append_string(&out, text.data(), text.size());
+  EXPECT_EQ(std::string(reinterpret_cast<char *>(out.data), out.len),
+            "\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\\u001f\x7f é \xf0\x9f\x98\x80 \xe2\x80\xa8\"");
+  annals_buffer_clear(&out);
+}
+
+TEST(AwsJson, WritesNegativeAndLargeNumbers) {
+  Schema schema;
+  EXPECT_EQ(Json(schema, Timestamp(1, 0) + Int(kEventType, kPassStateEntered) +
+                             Int(kEventId, INT64_MAX) + Int(kEventPreviousId, INT64_MAX - 1)),
+            "{\"timestamp\":1,\"type\":\"PassStateEntered\",\"id\":9223372036854775807,"
+            "\"previousEventId\":9223372036854775806}");
+}
+
+TEST(AwsJson, SeesDamage) {
+  Schema schema;
+  EXPECT_EQ(Json(schema, Timestamp(1, 0) + Int(kEventType, 63)), "damaged");
+  EXPECT_EQ(Json(schema, Timestamp(1, 0)), "damaged"); /* no type */
+  EXPECT_EQ(Json(schema, Timestamp(1, 0) + kHead + "\x0a"), "damaged");
+  EXPECT_EQ(Json(schema, Timestamp(1, 0) + kHead + Int(77, 1)), "damaged");
+}
+
+TEST(ExecutionData, IsStrippedAndTheRestStaysCanonical) {
+  Schema schema;
+  std::string scheduled =
+      Timestamp(1, 5) + Int(kEventType, kTaskScheduled) + Int(kEventId, 2) +
+      Bytes(kTaskScheduledDetails, Bytes(1, "lambda") + Bytes(2, "invoke") + Bytes(3, "us-east-1") +
+                                       Bytes(4, "{\"secret\":1}") + Int(5, 60) +
+                                       Bytes(7, Bytes(1, "arn:role")));
+  EXPECT_EQ(Strip(schema, scheduled),
+            Timestamp(1, 5) + Int(kEventType, kTaskScheduled) + Int(kEventId, 2) +
+                Bytes(kTaskScheduledDetails, Bytes(1, "lambda") + Bytes(2, "invoke") +
+                                                 Bytes(3, "us-east-1") + Int(5, 60) +
+                                                 Bytes(7, Bytes(1, "arn:role"))));
+  std::string succeeded = Int(kEventType, 12) + Bytes(32, Bytes(1, "out") + Bytes(2, ""));
+  EXPECT_EQ(Strip(schema, succeeded), Int(kEventType, 12) + Bytes(32, ""));
+  EXPECT_EQ(Strip(schema, Int(77, 1)), "damaged");
+  EXPECT_EQ(Strip(schema, "\x0a"), "damaged");
+}
+
+}  // namespace
