@@ -1,0 +1,347 @@
+"""Runs the real annalsd in a directory of its own, and the clients that talk to it."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+
+import grpc
+
+from annals.v1 import history_event_pb2, history_service_pb2
+from google.protobuf import json_format
+from google.rpc import error_details_pb2, status_pb2
+
+ARN_PREFIX = "arn:aws:states:us-east-1:123456789012:execution:Machine:"
+PAGE_BYTES_MAX = 3670016  # 3.5 MiB
+SERVICE = history_service_pb2.DESCRIPTOR.services_by_name["HistoryService"]
+SERVER = os.environ.get("ANNALSD", "")
+CLI = os.environ.get("ANNALS", "")
+WAIT_S = 120  # until something is called hung
+
+HistoryEvent = history_event_pb2.HistoryEvent
+
+
+def is_slow_build():
+    """Tells whether the server was built with ASan or TSan, and needs more time and memory."""
+    with open(SERVER, "rb") as f:
+        binary = f.read()
+    return b"libasan.so" in binary or b"libtsan.so" in binary
+
+
+def new_dir():
+    return tempfile.mkdtemp(dir=os.environ.get("TEST_TMPDIR"))
+
+
+def arn(name):
+    return ARN_PREFIX + name
+
+
+# --- programs ---------------------------------------------------------------------------------
+
+
+def environment(**more):
+    """What a child gets: nothing of ANNALS_*, which annalsd would take for options."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("ANNALS")}
+    return {**kept, "TZ": "UTC", "LC_ALL": "C.UTF-8", **more}
+
+
+def run_server(*args, env=None):
+    """Runs annalsd to its end, for what does not start."""
+    return subprocess.run([SERVER, *args], env=environment(**(env or {})), timeout=WAIT_S,
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True)
+
+
+def run_cli(*args, check=True):
+    done = subprocess.run([CLI, *args], env=environment(), timeout=WAIT_S,
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if check and done.returncode != 0:
+        raise AssertionError("annals %s: %d\n%s" % (" ".join(args[:4]), done.returncode, done.stderr))
+    return done
+
+
+class Annalsd:
+    """A running server. Use as a context manager, or stop() it."""
+
+    def __init__(self, *args, data_dir=None, env=None):
+        self.args = args
+        self.env = env or {}
+        self.data_dir = data_dir or os.path.join(new_dir(), "data")
+        self.log_path = os.path.join(new_dir(), "log")
+        self.start()
+
+    def start(self):
+        command = [SERVER, "--data-dir", self.data_dir]
+        for listener in "grpc", "gateway", "ops":
+            if not any(a.startswith("--%s-listen" % listener) for a in self.args):
+                command += ["--%s-listen" % listener, "127.0.0.1:0"]
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen([*command, *self.args], env=environment(**self.env),
+                                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                            stderr=log, text=True)
+        self.ready_line = self.process.stdout.readline()
+        if not self.ready_line:
+            raise AssertionError("annalsd did not start: %s" % self.log())
+        self.addresses = dict(word.split("=", 1) for word in self.ready_line.split()[2:])
+        self.grpc = self.addresses["grpc"]
+        self.gateway = self.addresses["gateway"]
+        self.ops = self.addresses["ops"]
+
+    def log(self):
+        with open(self.log_path, encoding="utf-8") as f:
+            return f.read()
+
+    def stop(self, number=signal.SIGTERM):
+        """Stops it cleanly and returns its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        status = self.process.wait(WAIT_S)
+        self.process.stdout.close()
+        return status
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(WAIT_S)
+        self.process.stdout.close()
+
+    def restart(self):
+        status = self.stop()
+        assert status == 0, (status, self.log())
+        self.start()
+
+    def rss_bytes(self, key="VmRSS"):
+        with open("/proc/%d/status" % self.process.pid) as f:
+            return int(re.search(key + r":\s+(\d+) kB", f.read()).group(1)) * 1024
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        status = self.stop()
+        if kind is None:
+            assert status == 0, "annalsd: exit status %d\n%s" % (status, self.log()[-4000:])
+
+
+# --- gRPC -------------------------------------------------------------------------------------
+
+
+class CallError(Exception):
+    """A failed call: its code, and what the status in its trailer holds."""
+
+    def __init__(self, error):
+        self.code = error.code()
+        self.message = error.details()
+        self.reason, self.domain, self.metadata = None, None, {}
+        self.violations, self.retry = [], None
+        trailers = dict(error.trailing_metadata() or ())
+        self.status_bytes = trailers.get("grpc-status-details-bin", b"")
+        self.status = status_pb2.Status.FromString(self.status_bytes)
+        for detail in self.status.details:
+            info = error_details_pb2.ErrorInfo()
+            bad = error_details_pb2.BadRequest()
+            retry = error_details_pb2.RetryInfo()
+            if detail.Unpack(info):
+                self.reason, self.domain, self.metadata = info.reason, info.domain, dict(info.metadata)
+            elif detail.Unpack(bad):
+                self.violations = [(v.field, v.description) for v in bad.field_violations]
+            elif detail.Unpack(retry):
+                self.retry = retry.retry_delay.ToTimedelta().total_seconds()
+        super().__init__("%s %s %s: %s" % (self.code.name, self.reason, self.metadata, self.message))
+
+
+class Client:
+    """A gRPC client made of the .proto's descriptors."""
+
+    def __init__(self, address, max_bytes=-1):
+        # A channel of its own, even to an address that another one goes to.
+        self.channel = grpc.insecure_channel(address, options=[
+            ("grpc.use_local_subchannel_pool", 1),
+            ("grpc.max_receive_message_length", max_bytes),
+            ("grpc.enable_http_proxy", 0),
+        ])
+
+    def close(self):
+        self.channel.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def call(self, method, request, timeout=WAIT_S):
+        """Calls with bytes and returns bytes."""
+        stub = self.channel.unary_unary("/%s/%s" % (SERVICE.full_name, method))
+        try:
+            return stub(request, timeout=timeout)
+        except grpc.RpcError as error:
+            raise CallError(error) from None
+
+    def append(self, execution_arn, events, timeout=WAIT_S, **more):
+        """Appends events, messages or bytes."""
+        request = history_service_pb2.AppendHistoryEventsRequest(execution_arn=execution_arn, **more)
+        frames = [e if isinstance(e, bytes) else e.SerializeToString() for e in events]
+        body = request.SerializeToString() + b"".join(length_delimited(2, f) for f in frames)
+        return history_service_pb2.AppendHistoryEventsResponse.FromString(
+            self.call("AppendHistoryEvents", body, timeout))
+
+    def page(self, execution_arn, include=None, **more):
+        request = history_service_pb2.GetExecutionHistoryRequest(execution_arn=execution_arn, **more)
+        if include is not None:
+            request.include_execution_data.value = include
+        answer = self.call("GetExecutionHistory", request.SerializeToString())
+        page = history_service_pb2.GetExecutionHistoryResponse.FromString(answer)
+        page_size(len(answer), len(page.events))
+        return page
+
+    def pages(self, execution_arn, **more):
+        token = ""
+        while True:
+            page = self.page(execution_arn, next_token=token, **more)
+            yield page
+            token = page.next_token
+            if not token:
+                return
+
+    def history(self, execution_arn, **more):
+        return [e for page in self.pages(execution_arn, **more) for e in page.events]
+
+
+def page_size(size, count):
+    """No page exceeds the budget, except one of a single event."""
+    assert size <= PAGE_BYTES_MAX or count == 1, (size, count)
+
+
+def varint(value):
+    value &= (1 << 64) - 1
+    out = bytearray()
+    while value >= 128:
+        out.append(value & 127 | 128)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def varint_field(number, value):
+    return varint(number << 3) + varint(value)
+
+
+def length_delimited(number, content):
+    if isinstance(content, str):
+        content = content.encode()
+    return varint(number << 3 | 2) + varint(len(content)) + content
+
+
+# --- events -----------------------------------------------------------------------------------
+
+
+def enum_name(aws_type):
+    return "HISTORY_EVENT_TYPE_" + re.sub(r"(?<!^)(?=[A-Z])", "_", aws_type).upper()
+
+
+def to_message(event):
+    """An event of AWS JSON as the message that stands for it."""
+    rest = {k: v for k, v in event.items() if k not in ("timestamp", "type")}
+    message = json_format.ParseDict({**rest, "type": enum_name(event["type"])}, HistoryEvent())
+    millis = round(event["timestamp"] * 1000)
+    message.timestamp.seconds = millis // 1000
+    message.timestamp.nanos = millis % 1000 * 1000000
+    return message
+
+
+def load(path):
+    """The events of a file, oldest first."""
+    with open(path, encoding="utf-8") as f:
+        return sorted(json.load(f)["events"], key=lambda e: e["id"])
+
+
+def started(seconds=1700000000, **details):
+    """The first event of a history. seconds None: without a timestamp."""
+    event = HistoryEvent(id=1, type="HISTORY_EVENT_TYPE_EXECUTION_STARTED")
+    event.execution_started_event_details.input = "{}"
+    for name, value in details.items():
+        setattr(event.execution_started_event_details, name, value)
+    if seconds is not None:
+        event.timestamp.seconds = seconds
+    return event
+
+
+def passed(event_id, name="Pass", payload="{}", seconds=1700000000):
+    """PassStateEntered."""
+    event = HistoryEvent(id=event_id, type="HISTORY_EVENT_TYPE_PASS_STATE_ENTERED",
+                         previous_event_id=event_id - 1)
+    event.state_entered_event_details.name = name
+    event.state_entered_event_details.input = payload
+    if seconds is not None:
+        event.timestamp.seconds = seconds
+    return event
+
+
+def simple_history(count, first=1, **more):
+    head = [started()] if first == 1 else []
+    return head + [passed(i, **more) for i in range(first + len(head), first + count)]
+
+
+# --- HTTP -------------------------------------------------------------------------------------
+
+
+class Gateway:
+    """AWS JSON over one connection."""
+
+    def __init__(self, address):
+        host, _, port = address.rpartition(":")
+        self.connection = http.client.HTTPConnection(host, int(port), timeout=WAIT_S)
+        self.connection.connect()
+        self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def close(self):
+        self.connection.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def post(self, body, target="AWSStepFunctions.GetExecutionHistory", **headers):
+        """Returns status, headers and body. body: bytes, or what becomes JSON."""
+        if not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+        headers = {"Content-Type": "application/x-amz-json-1.0", **headers}
+        if target is not None:
+            headers["X-Amz-Target"] = target
+        self.connection.request("POST", "/", body, headers)
+        answer = self.connection.getresponse()
+        return answer.status, answer.headers, answer.read()
+
+    def page(self, execution_arn, **more):
+        status, headers, body = self.post({"executionArn": execution_arn, **more})
+        assert status == 200, (status, body)
+        assert headers["Content-Type"] == "application/x-amz-json-1.0", headers
+        page = json.loads(body)
+        assert set(page) <= {"events", "nextToken"}, set(page)
+        page_size(len(body), len(page["events"]))
+        return page
+
+    def pages(self, execution_arn, **more):
+        token = {}
+        while True:
+            page = self.page(execution_arn, **token, **more)
+            yield page
+            if "nextToken" not in page:
+                return
+            token = {"nextToken": page["nextToken"]}
+
+    def history(self, execution_arn, **more):
+        return [e for page in self.pages(execution_arn, **more) for e in page["events"]]
+
+    def error(self, body, **more):
+        """The status, name and message of a call that fails."""
+        status, _, answer = self.post(body, **more)
+        assert status != 200, answer
+        answer = json.loads(answer)
+        assert set(answer) == {"__type", "message"}, answer
+        return status, answer["__type"], answer["message"]
