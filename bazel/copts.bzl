@@ -4,7 +4,6 @@ _WARNINGS = [
     "-Wall",
     "-Wextra",
     "-Werror",
-    "-Wshadow",
     "-Wundef",
     "-Wvla",
     "-Wformat=2",
@@ -13,6 +12,7 @@ _WARNINGS = [
 ]
 
 COPTS = _WARNINGS + [
+    "-Wshadow",
     "-Wstrict-prototypes",
     "-Wmissing-prototypes",
 ]

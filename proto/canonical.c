@@ -192,12 +192,15 @@ static bool read_message(struct canonicalizer *self, const struct path *path,
          fail(self, path, ANNALS_FAULT_INVALID, "is not valid protobuf");
 }
 
-static bool write_int(struct canonicalizer *self, const struct annals_field *field,
-                      uint64_t value) {
+static bool write_int(struct canonicalizer *self, const struct path *path,
+                      const struct annals_field *field, uint64_t value) {
   if (field->kind == ANNALS_KIND_BOOL) {
     value = value != 0;
   } else if (field->kind != ANNALS_KIND_INT64) {
     value = (uint64_t)(int64_t)(int32_t)value;
+  }
+  if (field->natural && (int64_t)value < 0) {
+    return fail(self, path, ANNALS_FAULT_INVALID, "is negative");
   }
   if (value != 0) {
     annals_wire_append_varint(self->out, field->number, value);
@@ -286,7 +289,7 @@ static bool write_slot(struct canonicalizer *self, const struct path *path,
       return true;
     }
     default:
-      return write_int(self, field, slot->last.varint);
+      return write_int(self, path, field, slot->last.varint);
   }
 }
 

@@ -107,6 +107,12 @@ static void apply_rule(struct annals_field *field, const char *message) {
   }
 }
 
+/* All numbers of events' details count something. */
+static bool is_natural(const char *message, enum annals_kind kind) {
+  return (kind == ANNALS_KIND_INT32 || kind == ANNALS_KIND_INT64) &&
+         g_str_has_suffix(message, "EventDetails");
+}
+
 static void init_field(struct annals_schema *schema, const char *message,
                        const ProtobufCFieldDescriptor *from, struct annals_field *field) {
   g_assert(from->id < ANNALS_SCHEMA_NUMBERS);
@@ -114,6 +120,7 @@ static void init_field(struct annals_schema *schema, const char *message,
   field->number = from->id;
   field->name = from->name;
   field->kind = kind_of(from);
+  field->natural = is_natural(message, field->kind);
   field->details = (from->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0;
   field->json_name = camel_case(from->name, false);
   field->json_key = g_strdup_printf("\"%s\":", field->json_name);

@@ -40,6 +40,7 @@ struct annals_field {
   size_t bytes_max;     /* longest value, of a map: names and values together; 0: no limit */
   bool always;          /* AWS JSON writes it also when zero or empty */
   bool data;            /* execution data */
+  bool natural;         /* a number that is never negative */
   bool details;         /* a member of HistoryEvent's oneof */
   const struct annals_message *message; /* MESSAGE, TIMESTAMP and STRING_MAP (the entry) */
 };

@@ -1,0 +1,207 @@
+#include "tests/history/history_test_support.h"
+
+#include <glib/gstdio.h>
+
+#include <future>
+
+namespace annals_test {
+
+const char kArn[] = "arn:aws:states:us-east-1:123456789012:execution:machine:name";
+
+namespace {
+
+int64_t Now(void *context) {
+  return *static_cast<int64_t *>(context);
+}
+
+std::string TimestampOrNone(int64_t seconds) {
+  return seconds != 0 ? Timestamp(seconds, 0) : "";
+}
+
+void Take(const GError *error, Outcome *outcome) {
+  outcome->ok = error == nullptr;
+  if (error == nullptr) {
+    return;
+  }
+  outcome->reason = annals_reason_info(annals_error_reason(error))->name;
+  outcome->message = error->message;
+  const GPtrArray *metadata = annals_error_metadata(error);
+  for (guint i = 0; i + 1 < metadata->len; i += 2) {
+    outcome->metadata[static_cast<char *>(metadata->pdata[i])] =
+        static_cast<char *>(metadata->pdata[i + 1]);
+  }
+  const GPtrArray *violations = annals_error_violations(error);
+  for (guint i = 0; i < violations->len; i++) {
+    auto *violation = static_cast<annals_violation *>(violations->pdata[i]);
+    outcome->violations.push_back(std::string(violation->field) + "=" +
+                                  (violation->value != nullptr ? violation->value : "null") + ": " +
+                                  violation->constraint);
+  }
+}
+
+bool EncodeWhole(annals_page *page, const annals_frame *frame) {
+  annals_buffer_append(&page->events, frame->bytes, frame->size);
+  return !page->events.failed;
+}
+
+bool EncodeWithoutData(annals_page *page, const annals_frame *frame) {
+  size_t start = page->events.len;
+  bool ok = annals_execution_data_strip(annals_history_options(page->history)->schema, frame->event,
+                                        frame->event_size, &page->events);
+  annals_wire_wrap(&page->events, start, 1);
+  return ok;
+}
+
+}  // namespace
+
+HistoryTest::HistoryTest() {
+  char *dir = g_dir_make_tmp("annals-history-XXXXXX", nullptr);
+  dir_ = dir;
+  g_free(dir);
+  std::string key_path = dir_ + "/key";
+  key_ = annals_token_key_load_or_create(key_path.c_str(), nullptr);
+  Open();
+  options_.store = store_;
+  options_.schema = schema_.get();
+  options_.token_key = key_;
+  options_.page_token_ttl_s = 86400;
+  options_.now_us = Now;
+  options_.now_context = &now_us_;
+  history_ = annals_history_new(&options_);
+}
+
+HistoryTest::~HistoryTest() {
+  annals_history_free(history_);
+  store_->ops->close(store_);
+  annals_token_key_free(key_);
+  std::string remove = "rm -rf " + dir_;
+  EXPECT_EQ(system(remove.c_str()), 0);
+}
+
+void HistoryTest::Open() {
+  std::string path = dir_ + "/rocksdb";
+  annals_rocksdb_options rocksdb = {};
+  rocksdb.path = path.c_str();
+  annals_store *inner = nullptr;
+  GError *error = nullptr;
+  ASSERT_TRUE(annals_rocksdb_open(&rocksdb, &inner, &error)) << error->message;
+  store_ = annals_faulty_store_new(inner);
+}
+
+void HistoryTest::Reopen() {
+  annals_history_free(history_);
+  store_->ops->close(store_);
+  Open();
+  options_.store = store_;
+  history_ = annals_history_new(&options_);
+}
+
+void HistoryTest::SetLimits(size_t page_bytes_max, size_t page_scan_bytes_max) {
+  annals_history_free(history_);
+  options_.page_bytes_max = page_bytes_max;
+  options_.page_scan_bytes_max = page_scan_bytes_max;
+  history_ = annals_history_new(&options_);
+}
+
+Appended HistoryTest::Append(const std::vector<std::string> &events, const std::string &arn,
+                             const FirstAppend &first) {
+  std::vector<annals_event_bytes> views;
+  for (const std::string &event : events) {
+    views.push_back({reinterpret_cast<const uint8_t *>(event.data()), event.size()});
+  }
+  std::promise<void> done;
+  annals_append append = {};
+  append.owner = &done;
+  append.on_done = [](annals_append *it) {
+    static_cast<std::promise<void> *>(it->owner)->set_value();
+  };
+  append.request.execution_arn = arn.c_str();
+  append.request.events = views.data();
+  append.request.event_count = views.size();
+  append.request.state_machine_arn = first.state_machine_arn.c_str();
+  append.request.map_run_arn = first.map_run_arn.c_str();
+  append.request.item_count = first.item_count;
+  append.request.trace_header = first.trace_header.c_str();
+  if (annals_append_run(history_, &append) == ANNALS_PENDING) {
+    done.get_future().wait();
+  }
+  Appended result;
+  Take(append.error, &result);
+  result.last_event_id = append.last_event_id;
+  result.appended = append.appended_count;
+  result.already_stored = append.already_stored_count;
+  result.adjusted = append.adjusted_timestamp_count;
+  annals_append_clear(&append);
+  return result;
+}
+
+Paged HistoryTest::Page(const PageQuery &query) {
+  std::promise<void> done;
+  annals_page page = {};
+  page.owner = &done;
+  page.on_done = [](annals_page *it) { static_cast<std::promise<void> *>(it->owner)->set_value(); };
+  page.encode = query.data ? EncodeWhole : EncodeWithoutData;
+  page.request.execution_arn = query.arn.c_str();
+  page.request.max_results = query.max_results;
+  page.request.next_token = query.token.empty() ? nullptr : query.token.c_str();
+  page.request.reverse_order = query.reverse;
+  page.request.include_execution_data = query.data;
+  if (annals_page_get(history_, &page) == ANNALS_PENDING) {
+    done.get_future().wait();
+  }
+  Paged result;
+  Take(page.error, &result);
+  size_t offset = 0;
+  annals_frame frame;
+  while (annals_frame_next(page.events.data, page.events.len, &offset, &frame)) {
+    result.events.emplace_back(reinterpret_cast<const char *>(frame.event), frame.event_size);
+  }
+  EXPECT_EQ(offset, page.events.len);
+  EXPECT_EQ(result.events.size(), static_cast<size_t>(page.event_count));
+  result.bytes.assign(reinterpret_cast<const char *>(page.events.data), page.events.len);
+  result.token = page.next_token != nullptr ? page.next_token : "";
+  annals_page_clear(&page);
+  return result;
+}
+
+std::vector<std::string> HistoryTest::All(PageQuery query) {
+  std::vector<std::string> events;
+  do {
+    Paged page = Page(query);
+    EXPECT_TRUE(page.ok) << page.reason << ": " << page.message;
+    EXPECT_TRUE(page.token.empty() || !page.events.empty());
+    events.insert(events.end(), page.events.begin(), page.events.end());
+    query.token = page.token;
+  } while (!query.token.empty());
+  return events;
+}
+
+std::string Started(int64_t seconds) {
+  return TimestampOrNone(seconds) + Int(kEventType, kExecutionStarted) + Int(kEventId, 1);
+}
+
+std::string Entered(int64_t id, int64_t seconds, const std::string &input) {
+  return TimestampOrNone(seconds) + Int(kEventType, kPassStateEntered) + Int(kEventId, id) +
+         Int(kEventPreviousId, id - 1) +
+         Bytes(kStateEnteredDetails, Bytes(1, "S") + Bytes(2, input));
+}
+
+std::string Succeeded(int64_t id, int64_t seconds) {
+  return TimestampOrNone(seconds) + Int(kEventType, 12) + Int(kEventId, id) +
+         Int(kEventPreviousId, id - 1) + Bytes(32, Bytes(1, "{}"));
+}
+
+std::string Typed(int type, int64_t id, const std::string &details) {
+  return Timestamp(100 + id, 0) + Int(kEventType, type) + Int(kEventId, id) +
+         Int(kEventPreviousId, id - 1) + details;
+}
+
+std::vector<std::string> Chain(int count, const std::string &input) {
+  std::vector<std::string> events = {Started()};
+  for (int id = 2; id <= count; id++) {
+    events.push_back(Entered(id, 100 + id, input));
+  }
+  return events;
+}
+
+}  // namespace annals_test

@@ -1,0 +1,104 @@
+/* A history on the real engine, behind a store that can go wrong and be slow, with a clock to set.
+ */
+#ifndef ANNALS_TESTS_HISTORY_HISTORY_TEST_SUPPORT_H_
+#define ANNALS_TESTS_HISTORY_HISTORY_TEST_SUPPORT_H_
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+extern "C" {
+#include "server/history/append.h"
+#include "server/history/error.h"
+#include "server/history/page.h"
+#include "server/history/token_key.h"
+#include "storage/rocksdb/rocksdb_store.h"
+#include "tests/storage/faulty_store.h"
+}
+
+#include "tests/proto/codec_test_support.h"
+
+namespace annals_test {
+
+extern const char kArn[];
+
+/* What an operation ended with, as values. */
+struct Outcome {
+  bool ok = false;
+  std::string reason; /* name of the reason, "" when ok */
+  std::string message;
+  std::map<std::string, std::string> metadata;
+  std::vector<std::string> violations; /* field=value: constraint */
+};
+
+struct Appended : Outcome {
+  int64_t last_event_id = 0;
+  int appended = 0;
+  int already_stored = 0;
+  int adjusted = 0;
+};
+
+struct Paged : Outcome {
+  std::vector<std::string> events; /* as encoded: without their frames */
+  std::string bytes;
+  std::string token; /* "" on the last page */
+};
+
+/* What the first append may say. */
+struct FirstAppend {
+  std::string state_machine_arn;
+  std::string map_run_arn;
+  int32_t item_count = 0;
+  std::string trace_header;
+};
+
+struct PageQuery {
+  std::string arn = kArn;
+  int64_t max_results = 0;
+  std::string token;
+  bool reverse = false;
+  bool data = true;
+};
+
+class HistoryTest : public testing::Test {
+ protected:
+  HistoryTest();
+  ~HistoryTest() override;
+
+  /* Closes and opens the store. */
+  void Reopen();
+  /* Makes a new history with other limits. */
+  void SetLimits(size_t page_bytes_max, size_t page_scan_bytes_max);
+
+  Appended Append(const std::vector<std::string> &events, const std::string &arn = kArn,
+                  const FirstAppend &first = {});
+  Paged Page(const PageQuery &query = {});
+  /* All pages, joined. */
+  std::vector<std::string> All(PageQuery query = {});
+
+  Schema schema_;
+  int64_t now_us_ = 1000 * int64_t{1000000};
+  annals_store *store_ = nullptr; /* the faulty one */
+  annals_history *history_ = nullptr;
+  struct annals_history_options options_ = {};
+
+ private:
+  void Open();
+  std::string dir_;
+  annals_token_key *key_ = nullptr;
+};
+
+/* Events as clients would serialise them. */
+std::string Started(int64_t seconds = 100);
+std::string Entered(int64_t id, int64_t seconds = 0, const std::string &input = "{}");
+std::string Succeeded(int64_t id, int64_t seconds = 0);
+std::string Typed(int type, int64_t id, const std::string &details = "");
+
+/* ExecutionStarted and count - 1 states entered, a second apart. */
+std::vector<std::string> Chain(int count, const std::string &input = "{}");
+
+}  // namespace annals_test
+
+#endif
