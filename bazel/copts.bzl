@@ -7,7 +7,6 @@ _WARNINGS = [
     "-Wundef",
     "-Wvla",
     "-Wformat=2",
-    "-Wcast-align",
     "-Wpointer-arith",
 ]
 
