@@ -47,16 +47,17 @@ static bool take_bool(const struct annals_wire_field *wire, const char *field, b
   return true;
 }
 
-/* google.protobuf.BoolValue; given in parts, the last value counts. */
-static bool take_bool_value(const struct annals_wire_field *wire, const char *field, bool *value,
-                            GError **error) {
+/* google.protobuf.BoolValue, false where it does not say; parts are merged: the last value wins. */
+static bool take_bool_value(const struct annals_wire_field *wire, const char *field, bool *given,
+                            bool *value, GError **error) {
   if (wire->type != ANNALS_WIRE_BYTES) {
     return invalid(error, field, "has the wrong wire type");
   }
   struct annals_wire_reader reader = {wire->bytes, wire->bytes + wire->size};
   struct annals_wire_field part;
   enum annals_wire_result result;
-  *value = false;
+  *value = *given && *value;
+  *given = true;
   while ((result = annals_wire_next(&reader, &part)) == ANNALS_WIRE_FIELD) {
     if (part.number == 1 && !take_bool(&part, field, value, error)) {
       return false;
@@ -139,8 +140,8 @@ static bool take_page_field(const struct annals_wire_field *wire,
     case 4:
       return take_bool(wire, "reverse_order", &request->reverse_order, error);
     case 5:
-      return take_bool_value(wire, "include_execution_data", &request->include_execution_data,
-                             error);
+      return take_bool_value(wire, "include_execution_data", &request->include_given,
+                             &request->include_execution_data, error);
     default:
       return true;
   }

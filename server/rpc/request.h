@@ -42,6 +42,7 @@ struct annals_rpc_page_request {
   char *next_token;
   bool reverse_order;
   bool include_execution_data;
+  bool include_given; /* while reading: a part of include_execution_data has been seen */
 };
 
 /*
