@@ -34,15 +34,15 @@ static void pack_any(Google__Protobuf__Any *any, char *type_url, const ProtobufC
   any->value.len = protobuf_c_message_pack(message, any->value.data);
 }
 
-static void pack_error_info(Google__Protobuf__Any *any, const GError *error) {
+static void pack_error_info(Google__Protobuf__Any *any, const GError *error, size_t items_max) {
   static char type_url[] = "type.googleapis.com/google.rpc.ErrorInfo";
   const GPtrArray *metadata = annals_error_metadata(error);
   Google__Rpc__ErrorInfo__MetadataEntry entries[ITEMS_MAX];
   Google__Rpc__ErrorInfo__MetadataEntry *list[ITEMS_MAX];
-  size_t count = MIN(metadata->len / 2, (guint)ITEMS_MAX);
+  size_t count = MIN(metadata->len / 2, items_max);
   for (size_t i = 0; i < count; i++) {
     google__rpc__error_info__metadata_entry__init(&entries[i]);
-    entries[i].key = metadata->pdata[2 * i];
+    entries[i].key = clip(metadata->pdata[2 * i], ANNALS_RPC_DETAIL_BYTES_MAX);
     entries[i].value = clip(metadata->pdata[2 * i + 1], ANNALS_RPC_DETAIL_BYTES_MAX);
     list[i] = &entries[i];
   }
@@ -53,19 +53,21 @@ static void pack_error_info(Google__Protobuf__Any *any, const GError *error) {
   info.metadata = list;
   pack_any(any, type_url, &info.base);
   for (size_t i = 0; i < count; i++) {
+    g_free(entries[i].key);
     g_free(entries[i].value);
   }
 }
 
-static void pack_bad_request(Google__Protobuf__Any *any, const GPtrArray *violations) {
+static void pack_bad_request(Google__Protobuf__Any *any, const GPtrArray *violations,
+                             size_t items_max) {
   static char type_url[] = "type.googleapis.com/google.rpc.BadRequest";
   Google__Rpc__BadRequest__FieldViolation fields[ITEMS_MAX];
   Google__Rpc__BadRequest__FieldViolation *list[ITEMS_MAX];
-  size_t count = MIN(violations->len, (guint)ITEMS_MAX);
+  size_t count = MIN(violations->len, items_max);
   for (size_t i = 0; i < count; i++) {
     const struct annals_violation *violation = violations->pdata[i];
     google__rpc__bad_request__field_violation__init(&fields[i]);
-    fields[i].field = violation->field;
+    fields[i].field = clip(violation->field, ANNALS_RPC_DETAIL_BYTES_MAX);
     fields[i].description = clip(violation->constraint, ANNALS_RPC_DETAIL_BYTES_MAX);
     list[i] = &fields[i];
   }
@@ -74,6 +76,7 @@ static void pack_bad_request(Google__Protobuf__Any *any, const GPtrArray *violat
   request.field_violations = list;
   pack_any(any, type_url, &request.base);
   for (size_t i = 0; i < count; i++) {
+    g_free(fields[i].field);
     g_free(fields[i].description);
   }
 }
@@ -88,15 +91,16 @@ static void pack_retry_info(Google__Protobuf__Any *any, int retry_ms) {
   pack_any(any, type_url, &info.base);
 }
 
-uint8_t *annals_rpc_status_details(const GError *error, size_t *ret_size) {
+/* Packs everything, with items_max metadata and as many violations at most. */
+static uint8_t *pack_status(const GError *error, size_t items_max, size_t *ret_size) {
   const struct annals_reason_info *reason = annals_reason_info(annals_error_reason(error));
   const GPtrArray *violations = annals_error_violations(error);
   Google__Protobuf__Any details[DETAILS_MAX];
   Google__Protobuf__Any *list[DETAILS_MAX] = {&details[0], &details[1], &details[2]};
   size_t count = 0;
-  pack_error_info(&details[count++], error);
+  pack_error_info(&details[count++], error, items_max);
   if (violations->len > 0) {
-    pack_bad_request(&details[count++], violations);
+    pack_bad_request(&details[count++], violations, items_max);
   }
   if (reason->retry_ms >= 0) {
     pack_retry_info(&details[count++], reason->retry_ms);
@@ -113,4 +117,15 @@ uint8_t *annals_rpc_status_details(const GError *error, size_t *ret_size) {
     g_free(details[i].value.data);
   }
   return bytes;
+}
+
+uint8_t *annals_rpc_status_details(const GError *error, size_t *ret_size) {
+  for (size_t items_max = ITEMS_MAX;; items_max /= 2) {
+    uint8_t *bytes = pack_status(error, items_max, ret_size);
+    if (*ret_size <= ANNALS_RPC_DETAILS_BYTES_MAX) {
+      return bytes;
+    }
+    g_free(bytes);
+    g_assert(items_max > 1); /* one of each, clipped, fits */
+  }
 }

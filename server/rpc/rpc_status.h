@@ -16,7 +16,11 @@ G_BEGIN_DECLS
  * Longest texts in an answer. A client's core refuses more than 8 KiB of metadata, and the message
  * stands in it twice, once percent-encoded.
  */
-enum { ANNALS_RPC_MESSAGE_BYTES_MAX = 512, ANNALS_RPC_DETAIL_BYTES_MAX = 256 };
+enum {
+  ANNALS_RPC_MESSAGE_BYTES_MAX = 512,
+  ANNALS_RPC_DETAIL_BYTES_MAX = 256, /* of each text in the details */
+  ANNALS_RPC_DETAILS_BYTES_MAX = 4095,
+};
 
 /* Gives the message of an answer, cut at a character. Memory: g_free() it. */
 G_GNUC_WARN_UNUSED_RESULT
@@ -24,7 +28,9 @@ char *annals_rpc_status_message(const GError *error);
 
 /*
  * Packs a google.rpc.Status with ErrorInfo, BadRequest where fields are at fault and RetryInfo
- * where retrying helps: the value of grpc-status-details-bin, under 4 KiB.
+ * where retrying helps: the value of grpc-status-details-bin, at most
+ * ANNALS_RPC_DETAILS_BYTES_MAX long. Texts are cut at a character, and where many long ones do not
+ * fit, the last metadata and violations are left out.
  * Memory: g_free() the result.
  */
 G_GNUC_WARN_UNUSED_RESULT
