@@ -46,7 +46,8 @@ struct annals_call {
 /* --- the answer --- */
 
 static void log_failure(const struct annals_call *call, const GError *error, unsigned status) {
-  enum annals_log_level level = status >= 500 ? ANNALS_LOG_ERROR : ANNALS_LOG_INFO;
+  bool ours = status == MHD_HTTP_INTERNAL_SERVER_ERROR;
+  enum annals_log_level level = ours ? ANNALS_LOG_ERROR : ANNALS_LOG_INFO;
   const struct annals_log_field fields[] = {
       ANNALS_LOG_TEXT("request_id", call->request_id),
       ANNALS_LOG_TEXT("operation", call->operation == NULL ? NULL : call->operation->name),
@@ -215,20 +216,34 @@ static enum MHD_Result dispatch(struct annals_call *call, const char *method) {
   return ok ? admit(call) : answer(call);
 }
 
-static enum MHD_Result on_header(void *check, enum MHD_ValueKind kind, const char *name,
+/* What is looked at of a head before a byte of the body. */
+struct head {
+  struct annals_http_check check;
+  bool plain;
+};
+
+static enum MHD_Result on_header(void *context, enum MHD_ValueKind kind, const char *name,
                                  size_t name_size, const char *value, size_t value_size) {
   (void)kind;
-  annals_http_check_header(check, name, name_size, value == NULL ? "" : value, value_size);
+  struct head *head = context;
+  annals_http_check_header(&head->check, name, name_size, value, value_size);
+  head->plain = head->plain && annals_http_line_is_plain(name, name_size, value, value_size);
   return MHD_YES;
+}
+
+static const char *head_problem(const struct annals_call *call, const char *version) {
+  const size_t size = strlen(version);
+  struct head head = {.plain = annals_http_line_is_plain(version, size, version, size)};
+  MHD_get_connection_values_n(call->connection, MHD_HEADER_KIND, on_header, &head);
+  const char *problem = annals_http_check_end(&head.check, version);
+  return problem != NULL || head.plain ? problem : "a line is folded or does not end with CRLF";
 }
 
 /* The head has come. Refuses what must not be read on, else lets the body come. */
 static enum MHD_Result take_head(struct annals_call *call, const char *version) {
   annals_in_flight_begin_call(&call->context->in_flight);
   call->stage = STAGE_BODY;
-  struct annals_http_check check = {0};
-  MHD_get_connection_values_n(call->connection, MHD_HEADER_KIND, on_header, &check);
-  const char *problem = annals_http_check_end(&check, version);
+  const char *problem = head_problem(call, version);
   if (problem != NULL) {
     call->close = true;
     return refuse(call, ANNALS_GATEWAY_ERROR_AMBIGUOUS_HTTP, problem);

@@ -10,6 +10,7 @@
 #define ANNALS_SERVER_GATEWAY_HTTP_CHECK_H_
 
 #include <glib.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 G_BEGIN_DECLS
@@ -25,6 +26,19 @@ struct annals_http_check {
 /* Takes one header, in the order they came. */
 void annals_http_check_header(struct annals_http_check *check, const char *name, size_t name_size,
                               const char *value, size_t value_size);
+
+/*
+ * Tells whether a header's line stood in the request as `name: value` CRLF, all in one piece; for
+ * the request line, name and value are both its version.
+ *
+ * libmicrohttpd 0.9.75 reads heads in place: it puts NULs where the colon and the line's end were
+ * and hands out pointers to what is between. That tells what it does not: a folded line (whose
+ * continuation it appends to the *name*, so that `Content-Lengt: 9` CRLF ` h` becomes a length), a
+ * line that ends with LF or CR alone. Only for strings that come from libmicrohttpd.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_http_line_is_plain(const char *name, size_t name_size, const char *value,
+                               size_t value_size);
 
 /*
  * Ends the check. Returns NULL, or a static sentence that says what is wrong.

@@ -1,0 +1,170 @@
+#include "tests/gateway/fake_store.h"
+
+#include "storage/frame.h"
+#include "storage/handoff.h"
+
+const struct annals_store_ops FakeStore::ops = {"fake", read, tail, record, append, health, close};
+
+FakeStore::FakeStore() : base_{{&ops}, this}, thread_([this] { work(); }) {
+}
+
+FakeStore::~FakeStore() {
+  {
+    std::lock_guard<std::mutex> guard(lock_);
+    stopping_ = true;
+    held_ = false;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void FakeStore::set_cold(bool cold) {
+  std::lock_guard<std::mutex> guard(lock_);
+  cold_ = cold;
+}
+
+void FakeStore::hold() {
+  std::lock_guard<std::mutex> guard(lock_);
+  held_ = true;
+}
+
+void FakeStore::release() {
+  {
+    std::lock_guard<std::mutex> guard(lock_);
+    held_ = false;
+  }
+  changed_.notify_all();
+}
+
+void FakeStore::wait_pending(size_t count) {
+  std::unique_lock<std::mutex> guard(lock_);
+  changed_.wait(guard, [&] { return queue_.size() >= count; });
+}
+
+void FakeStore::set_outcome(enum annals_store_outcome outcome) {
+  std::lock_guard<std::mutex> guard(lock_);
+  outcome_ = outcome;
+}
+
+void FakeStore::damage(const std::string &arn) {
+  std::lock_guard<std::mutex> guard(lock_);
+  histories_[arn].runs[0] = "not a frame";
+}
+
+FakeStore *FakeStore::of(struct annals_store *store) {
+  return reinterpret_cast<Base *>(store)->self;
+}
+
+void FakeStore::work() {
+  std::unique_lock<std::mutex> guard(lock_);
+  for (;;) {
+    changed_.wait(guard, [this] { return stopping_ || (!held_ && !queue_.empty()); });
+    if (queue_.empty()) {
+      return;
+    }
+    std::function<void()> next = queue_.front();
+    queue_.pop_front();
+    guard.unlock();
+    next();
+    guard.lock();
+  }
+}
+
+enum annals_store_progress FakeStore::run(struct annals_store_op *op, std::function<void()> work) {
+  annals_store_op_begin(op);
+  bool cold;
+  {
+    std::lock_guard<std::mutex> guard(lock_);
+    cold = cold_;
+    if (cold) {
+      queue_.push_back([op, work] {
+        work();
+        annals_store_op_finish(op);
+      });
+    }
+  }
+  if (!cold) {
+    work();
+    return ANNALS_STORE_DONE;
+  }
+  changed_.notify_all();
+  return annals_store_op_return(op);
+}
+
+void FakeStore::do_read(struct annals_store_read *read) {
+  std::lock_guard<std::mutex> guard(lock_);
+  auto found = histories_.find(read->arn);
+  read->op.outcome = found == histories_.end() ? ANNALS_STORE_NOT_FOUND : outcome_;
+  if (read->op.outcome != ANNALS_STORE_OK) {
+    return;
+  }
+  const History &history = found->second;
+  const size_t count = history.runs.size();
+  for (size_t n = 0; n < count; n++) {
+    size_t i = read->reverse ? count - 1 - n : n;
+    const std::string &frames = history.runs[i];
+    struct annals_run run = {i == 0 ? 1 : history.last_ids[i - 1] + 1, history.last_ids[i],
+                             reinterpret_cast<const uint8_t *>(frames.data()), frames.size()};
+    bool wanted = read->reverse ? run.first_id <= read->from_id : run.last_id >= read->from_id;
+    if (wanted && !read->on_run(read, &run)) {
+      return;
+    }
+  }
+}
+
+void FakeStore::do_get(struct annals_store_get *get) {
+  std::lock_guard<std::mutex> guard(lock_);
+  auto found = histories_.find(get->arn);
+  get->op.outcome = found == histories_.end() ? ANNALS_STORE_NOT_FOUND : outcome_;
+  if (get->op.outcome == ANNALS_STORE_OK) {
+    get->record = g_bytes_new(found->second.record.data(), found->second.record.size());
+  }
+}
+
+enum annals_store_progress FakeStore::read(struct annals_store *store,
+                                           struct annals_store_read *read) {
+  return of(store)->run(&read->op, [=] { of(store)->do_read(read); });
+}
+
+enum annals_store_progress FakeStore::record(struct annals_store *store,
+                                             struct annals_store_get *get) {
+  return of(store)->run(&get->op, [=] { of(store)->do_get(get); });
+}
+
+/* Histories are new when tests append to them. */
+enum annals_store_progress FakeStore::tail(struct annals_store *, struct annals_store_tail *tail) {
+  annals_store_op_begin(&tail->op);
+  tail->op.outcome = ANNALS_STORE_NOT_FOUND;
+  return ANNALS_STORE_DONE;
+}
+
+enum annals_store_progress FakeStore::append(struct annals_store *store,
+                                             struct annals_store_append *append) {
+  FakeStore *self = of(store);
+  std::lock_guard<std::mutex> guard(self->lock_);
+  annals_store_op_begin(&append->op);
+  History &history = self->histories_[append->arn];
+  /* In runs of three, so that pages cross them. */
+  size_t offset = 0;
+  size_t start = 0;
+  struct annals_frame frame;
+  for (int64_t id = 1; annals_frame_next(append->frames, append->frames_bytes, &offset, &frame);
+       id++) {
+    if (id % 3 == 0 || id == append->event_count) {
+      history.runs.emplace_back(reinterpret_cast<const char *>(append->frames) + start,
+                                offset - start);
+      history.last_ids.push_back(id);
+      start = offset;
+    }
+  }
+  history.record.assign(reinterpret_cast<const char *>(append->record), append->record_bytes);
+  append->last_id = append->event_count;
+  return ANNALS_STORE_DONE;
+}
+
+enum annals_store_health FakeStore::health(struct annals_store *) {
+  return ANNALS_STORE_HEALTHY;
+}
+
+void FakeStore::close(struct annals_store *) {
+}

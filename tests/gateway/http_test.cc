@@ -1,0 +1,345 @@
+/* HTTP itself, and how the gateway stops. */
+#include <atomic>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/gateway/gateway_fixture.h"
+
+namespace {
+
+class Http : public GatewayFixture {
+ protected:
+  static std::string body() {
+    return std::string("{\"executionArn\":\"") + kArn + "\",\"maxResults\":5}";
+  }
+  static std::string good() {
+    return answer("200 OK", good_body());
+  }
+  static std::string good_body() {
+    return "{\"events\":[" + event(1) + "," + event(2) + "," + event(3) + "," + event(4) + "," +
+           event(5) + "]}";
+  }
+  static std::string big_request() {
+    return request(std::string("{\"executionArn\":\"") + kBigArn + "\"}");
+  }
+  static std::string head(const std::string &line, const std::string &headers) {
+    return line + "\r\nHost: x\r\nX-Amz-Target: AWSStepFunctions.GetExecutionHistory\r\n" +
+           "Content-Type: application/x-amz-json-1.0\r\n" + headers + "\r\n";
+  }
+  static std::string length() {
+    return "Content-Length: " + std::to_string(body().size()) + "\r\n";
+  }
+  static std::string not_found() {
+    return answer("404 Not Found", error("com.amazon.coral.service#UnknownOperationException",
+                                         "operations are called with POST /"));
+  }
+  static std::string refused(const std::string &why) {
+    return answer("400 Bad Request", error("com.amazon.coral.service#SerializationException", why),
+                  "Connection: close\r\n");
+  }
+  static std::string too_large() {
+    return answer(
+        "413 Content Too Large",
+        error("com.amazon.coral.service#RequestEntityTooLargeException", "the body is too large"),
+        "Connection: close\r\n");
+  }
+  /* Sends a request that must get one answer, and no second one for what hides in its body. */
+  void expect_refused(const std::string &bytes, const std::string &why) {
+    HttpClient client(port_);
+    client.send(bytes + request(body()));
+    EXPECT_EQ(client.receive(), refused(why)) << bytes;
+    EXPECT_EQ(client.receive(), "") << bytes;
+  }
+};
+
+TEST_F(Http, KeepsConnections) {
+  HttpClient client(port_);
+  for (int i = 0; i < 3; i++) {
+    client.send(request(body()));
+    EXPECT_EQ(client.receive(), good());
+    client.send(request("{"));
+    EXPECT_NE(client.receive(), "");
+  }
+}
+
+TEST_F(Http, AnswersPipelinedRequestsInOrder) {
+  HttpClient client(port_);
+  client.send(request(body()) + request("", "") + request(body()));
+  EXPECT_EQ(client.receive(), good());
+  EXPECT_NE(client.receive().find("ValidationException"), std::string::npos);
+  EXPECT_EQ(client.receive(), good());
+}
+
+TEST_F(Http, AnswersPipelinedRequestsInOrderFromAColdStore) {
+  store_.set_cold(true);
+  HttpClient client(port_);
+  client.send(request(body()) + request(body()) + request(body()));
+  for (int i = 0; i < 3; i++) {
+    EXPECT_EQ(client.receive(), good());
+  }
+}
+
+TEST_F(Http, TakesRequestsByteByByte) {
+  HttpClient client(port_);
+  for (char byte : request(body())) {
+    client.send(std::string(1, byte));
+  }
+  EXPECT_EQ(client.receive(), good());
+}
+
+TEST_F(Http, ClosesWhenAsked) {
+  HttpClient client(port_);
+  client.send(request(body(), "Connection: close\r\n"));
+  EXPECT_EQ(client.receive(), answer("200 OK", good_body(), "Connection: close\r\n"));
+  EXPECT_TRUE(client.closed());
+}
+
+TEST_F(Http, AnswersHttp10AndCloses) {
+  HttpClient client(port_);
+  client.send(head("POST / HTTP/1.0", length()) + body());
+  EXPECT_EQ(client.receive(), answer("200 OK", good_body(), "Connection: close\r\n"));
+  EXPECT_TRUE(client.closed());
+}
+
+TEST_F(Http, SaysContinue) {
+  HttpClient client(port_);
+  client.send(head("POST / HTTP/1.1", "Expect: 100-continue\r\n" + length()));
+  EXPECT_EQ(client.receive_head(), "HTTP/1.1 100 Continue\r\n\r\n");
+  client.send(body());
+  EXPECT_EQ(client.receive(), good());
+}
+
+TEST_F(Http, DoesNotSayContinueToABodyOverTheLimit) {
+  HttpClient client(port_);
+  client.send(head("POST / HTTP/1.1", "Expect: 100-continue\r\nContent-Length: 1048577\r\n"));
+  EXPECT_EQ(client.receive(), too_large());
+  EXPECT_TRUE(client.closed());
+}
+
+TEST_F(Http, TakesChunkedBodies) {
+  HttpClient client(port_);
+  const std::string text = body();
+  char size[16];
+  snprintf(size, sizeof size, "%zx", text.size() - 5);
+  client.send(head("POST / HTTP/1.1", "Transfer-Encoding: chunked\r\n") + "5\r\n" +
+              text.substr(0, 5) + "\r\n" + size + ";x=y\r\n" + text.substr(5) + "\r\n0\r\n\r\n");
+  EXPECT_EQ(client.receive(), good());
+  client.send(request(body()));
+  EXPECT_EQ(client.receive(), good());
+}
+
+TEST_F(Http, TakesABodyOfTheLimitAndNotOneByteMore) {
+  HttpClient client(port_);
+  std::string text = body();
+  text += std::string(1048576 - text.size(), ' ');
+  client.send(request(text));
+  EXPECT_EQ(client.receive(), good());
+  client.send(request(text + " "));
+  EXPECT_EQ(client.receive(), too_large());
+  EXPECT_TRUE(client.closed());
+}
+
+TEST_F(Http, RefusesAHugeBodyByItsHead) {
+  HttpClient client(port_);
+  client.send(head("POST / HTTP/1.1", "Content-Length: 99999999999\r\n"));
+  EXPECT_EQ(client.receive(), too_large());
+  EXPECT_TRUE(client.closed());
+}
+
+TEST_F(Http, CutsOffAnEndlessChunkedBody) {
+  HttpClient client(port_);
+  const std::string chunk = "10000\r\n" + std::string(65536, 'x') + "\r\n";
+  client.send(head("POST / HTTP/1.1", "Transfer-Encoding: chunked\r\n"));
+  for (int i = 0; i < 200; i++) {
+    client.send(chunk);
+  }
+  EXPECT_EQ(client.receive(), "");
+}
+
+TEST_F(Http, HasOneResource) {
+  HttpClient client(port_);
+  for (const char *line : {"GET / HTTP/1.1", "DELETE / HTTP/1.1", "OPTIONS / HTTP/1.1"}) {
+    client.send(head(line, ""));
+    EXPECT_EQ(client.receive(), not_found()) << line;
+  }
+  for (const char *line :
+       {"PUT / HTTP/1.1", "POST /x HTTP/1.1", "POST // HTTP/1.1", "POST /%00 HTTP/1.1",
+        "POST /%2f HTTP/1.1", "GET / HTTP/1.1", "POST http://x/y HTTP/1.1", "BREW / HTTP/1.1"}) {
+    client.send(head(line, length()) + body());
+    EXPECT_EQ(client.receive(), not_found()) << line;
+  }
+  for (const char *line : {"POST /?a=b HTTP/1.1", "POST http://x/ HTTP/1.1",
+                           "POST HTTP://x:80 HTTP/1.1", "POST http://x/?a=/y HTTP/1.1"}) {
+    client.send(head(line, length()) + body());
+    EXPECT_EQ(client.receive(), good()) << line;
+  }
+}
+
+TEST_F(Http, AnswersHeadWithoutABody) {
+  HttpClient client(port_);
+  client.send(head("HEAD / HTTP/1.1", "") + request(body()));
+  const std::string whole = not_found();
+  EXPECT_EQ(client.receive_head(), whole.substr(0, whole.find("\r\n\r\n") + 4));
+  EXPECT_EQ(client.receive(), good());
+}
+
+TEST_F(Http, RefusesWhatCouldBeReadInTwoWays) {
+  const std::string post = "POST / HTTP/1.1";
+  expect_refused(head(post, "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n") + "0\r\n\r\n",
+                 "Content-Length and Transfer-Encoding exclude each other");
+  expect_refused(head(post, "Content-Length: 2\r\nContent-Length: 40\r\n") + "{}",
+                 "Content-Length is repeated");
+  expect_refused(head(post, "Content-Length: 2\r\nContent-Length: 2\r\n") + "{}",
+                 "Content-Length is repeated");
+  expect_refused(
+      head(post, "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n") + "0\r\n\r\n",
+      "Transfer-Encoding is repeated");
+  expect_refused(head(post, "Transfer-Encoding: xchunked\r\n") + "0\r\n\r\n",
+                 "Transfer-Encoding is not chunked");
+  expect_refused(head(post, "Transfer-Encoding: gzip, chunked\r\n") + "0\r\n\r\n",
+                 "Transfer-Encoding is not chunked");
+  expect_refused(head("POST / HTTP/1.0", "Transfer-Encoding: chunked\r\n") + "0\r\n\r\n",
+                 "Transfer-Encoding needs HTTP/1.1");
+  const std::string name = "a header's name has characters that names do not have";
+  expect_refused(head(post, "Content-Length : 2\r\n") + "{}", name);
+  expect_refused(head(post, "Transfer-Encoding : chunked\r\n") + "0\r\n\r\n", name);
+  expect_refused(
+      head("GET / HTTP/1.1", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n") + "0\r\n\r\n",
+      "Content-Length and Transfer-Encoding exclude each other");
+  expect_refused(head(post, "Host: y\r\nContent-Length: 2\r\n") + "{}", "Host is repeated");
+}
+
+TEST_F(Http, RefusesLinesThatAreNotPlain) {
+  const std::string post = "POST / HTTP/1.1";
+  const std::string why = "a line is folded or does not end with CRLF";
+  expect_refused(head(post, "X-B: a\r\n folded\r\nContent-Length: 2\r\n") + "{}", why);
+  expect_refused(head(post, "X-B: a\r\n\tfolded\r\nContent-Length: 2\r\n") + "{}", why);
+  expect_refused(head(post, "X-B: a\r\n b: c\r\nContent-Length: 2\r\n") + "{}",
+                 "a header's name has characters that names do not have");
+  expect_refused(head(post, "Content-Lengt: 300\r\n h\r\n"), why);
+  expect_refused(head(post, "X-B: a\nContent-Length: 2\r\n") + "{}", why);
+  expect_refused(head(post, "X-B: a\rContent-Length: 2\r\n") + "{}",
+                 "a header's value has control characters");
+  expect_refused("POST / HTTP/1.1\nHost: x\r\nContent-Length: 2\r\n\r\n{}", why);
+  expect_refused("POST / HTTP/1.1\nHost: x\nContent-Length: 2\n\n{}", why);
+}
+
+TEST_F(Http, TakesHeadersWithAndWithoutBlanks) {
+  HttpClient client(port_);
+  client.send(head("POST / HTTP/1.1",
+                   "A:\r\nB: \r\nC:c\r\nD: \t d\r\nE: e \t\r\nCookie: a=b; c=d\r\n" + length()) +
+              body());
+  EXPECT_EQ(client.receive(), good());
+}
+
+TEST_F(Http, StopsTwiceAndRefusesConnections) {
+  annals_gateway_stop(gateway_);
+  annals_gateway_stop(gateway_);
+  EXPECT_FALSE(HttpClient(port_).connected());
+}
+
+TEST_F(Http, StopsWithIdleConnections) {
+  HttpClient fresh(port_);
+  HttpClient used(port_);
+  used.send(request(body()));
+  EXPECT_EQ(used.receive(), good());
+  annals_gateway_stop(gateway_);
+  EXPECT_TRUE(used.closed());
+  EXPECT_TRUE(fresh.closed());
+}
+
+TEST_F(Http, AnswersCallsThatWaitForTheDiskBeforeItStops) {
+  store_.hold();
+  store_.set_cold(true);
+  HttpClient one(port_);
+  HttpClient two(port_);
+  one.send(request(body()));
+  two.send(request(body()));
+  store_.wait_pending(2);
+  std::thread stopping([this] { annals_gateway_stop(gateway_); });
+  /* Once new clients are refused, it is on its way. */
+  while (HttpClient(port_).connected()) {
+    std::this_thread::yield();
+  }
+  store_.release();
+  stopping.join();
+  EXPECT_EQ(one.receive(), answer("200 OK", good_body(), "Connection: close\r\n"));
+  EXPECT_EQ(two.receive(), answer("200 OK", good_body(), "Connection: close\r\n"));
+  EXPECT_TRUE(one.closed());
+}
+
+TEST_F(Http, SendsABigAnswerWholeBeforeItStops) {
+  HttpClient client(port_);
+  client.send(big_request());
+  std::string head = client.receive_head();
+  std::thread stopping([this] { annals_gateway_stop(gateway_); });
+  size_t size = std::stoul(head.substr(head.find("Content-Length: ") + 16));
+  EXPECT_GT(size, 14000000u);
+  std::string rest = client.receive_rest(size);
+  EXPECT_EQ(rest.size(), size);
+  EXPECT_EQ(rest.substr(rest.size() - 2), "]}");
+  stopping.join();
+}
+
+TEST_F(Http, CutsOffAClientThatDoesNotReadWhenItsTimeIsUp) {
+  annals_gateway_options options = {};
+  options.stop_timeout_ms = 50;
+  start(options);
+  HttpClient client(port_);
+  client.send(big_request());
+  ASSERT_NE(client.receive_head(), "");
+  annals_gateway_stop(gateway_);
+}
+
+TEST_F(Http, ServesManyAtOnceFromAColdStore) {
+  store_.set_cold(true);
+  std::vector<std::thread> clients;
+  std::atomic<int> good_count{0};
+  for (int i = 0; i < 16; i++) {
+    clients.emplace_back([&] {
+      HttpClient client(port_);
+      for (int n = 0; n < 50; n++) {
+        client.send(request(body()));
+        good_count += client.receive() == good();
+      }
+    });
+  }
+  for (std::thread &client : clients) {
+    client.join();
+  }
+  EXPECT_EQ(good_count, 16 * 50);
+}
+
+TEST_F(Http, StopsUnderLoad) {
+  store_.set_cold(true);
+  std::vector<std::thread> clients;
+  std::atomic<int> answer_count{0};
+  for (int i = 0; i < 8; i++) {
+    clients.emplace_back([&] {
+      HttpClient client(port_);
+      for (;;) {
+        client.send(request(body()));
+        std::string reply = client.receive();
+        if (reply.empty()) {
+          return;
+        }
+        /* At the very end there is no time for an operation any more. */
+        EXPECT_TRUE(reply.substr(0, 15) == "HTTP/1.1 200 OK" ||
+                    reply.substr(0, 12) == "HTTP/1.1 503")
+            << reply;
+        EXPECT_EQ(reply.find("<cut off>"), std::string::npos);
+        answer_count++;
+      }
+    });
+  }
+  while (answer_count < 100) {
+    std::this_thread::yield();
+  }
+  annals_gateway_stop(gateway_);
+  for (std::thread &client : clients) {
+    client.join();
+  }
+}
+
+}  // namespace
