@@ -2,10 +2,7 @@
 
 #include <string.h>
 
-#include "annals/v1/history_event.pb-c.h"
 #include "proto/canonical.h"
-#include "proto/wire.h"
-#include "server/history/arn.h"
 #include "server/history/error.h"
 #include "server/history/execution_record.h"
 #include "storage/frame.h"
@@ -24,7 +21,6 @@ enum step { STEP_TAIL, STEP_COMPARE, STEP_RECORD, STEP_WRITE };
 
 enum {
   ATTEMPTS_MAX = 100, /* each lost race means that another writer's append went in */
-  EXECUTION_REDRIVEN = ANNALS__V1__HISTORY_EVENT_TYPE__HISTORY_EVENT_TYPE_EXECUTION_REDRIVEN,
   /* 4 MiB of events, and for each a frame header and a timestamp. */
   FRAMES_BYTES_MAX = 2 * ANNALS_APPEND_BYTES_MAX,
 };
@@ -33,57 +29,7 @@ static struct annals_store *store_of(const struct annals_append *append) {
   return annals_history_options(append->history)->store;
 }
 
-/* --- what is asked for --- */
-
-static bool refuse_field(GError **error, const char *field, const char *value,
-                         const char *constraint) {
-  GError *failure = annals_error_new(ANNALS_REASON_INVALID_REQUEST, "%s: %s", field, constraint);
-  annals_error_add_metadata(failure, "field", "%s", field);
-  annals_error_add_violation(failure, field, value, constraint);
-  g_propagate_error(error, failure);
-  return false;
-}
-
-static bool check_state_machine(const char *arn, GError **error) {
-  g_autoptr(GError) why = NULL;
-  if (*arn == '\0' || annals_state_machine_arn_check(arn, &why)) {
-    return true;
-  }
-  return refuse_field(error, "state_machine_arn", arn, why->message);
-}
-
-static bool check_request(const struct annals_append_request *request, GError **error) {
-  if (!annals_execution_arn_check(request->execution_arn, error) ||
-      !check_state_machine(request->state_machine_arn, error)) {
-    return false;
-  }
-  if (strlen(request->map_run_arn) > ANNALS_MAP_RUN_ARN_BYTES_MAX) {
-    return refuse_field(error, "map_run_arn", NULL,
-                        "Member must have length less than or equal to 2000");
-  }
-  if (!g_utf8_validate(request->map_run_arn, -1, NULL)) {
-    return refuse_field(error, "map_run_arn", NULL, "Member must be valid UTF-8");
-  }
-  if (request->item_count < 0) {
-    return refuse_field(error, "item_count", NULL,
-                        "Member must have value greater than or equal to 0");
-  }
-  if (strlen(request->trace_header) > ANNALS_TRACE_HEADER_BYTES_MAX ||
-      !g_str_is_ascii(request->trace_header)) {
-    return refuse_field(error, "trace_header", NULL,
-                        "Member must have at most 256 characters, all of them ASCII");
-  }
-  return true;
-}
-
 /* --- events that are stored already --- */
-
-static int compare_times(const struct annals_event_head *a, const struct annals_event_head *b) {
-  if (a->seconds != b->seconds) {
-    return a->seconds < b->seconds ? -1 : 1;
-  }
-  return (a->nanos > b->nanos) - (a->nanos < b->nanos);
-}
 
 /*
  * Tells whether the event given now is the one stored: the same but for the timestamp, and that as
@@ -101,11 +47,11 @@ static bool is_same(struct annals_append *append, size_t i, const struct annals_
   if (!given->head.has_timestamp) {
     return true;
   }
-  if (given->head.id > 1 && compare_times(&given->head, &append->last) < 0) {
+  if (given->head.id > 1 && annals_event_head_compare_times(&given->head, &append->last) < 0) {
     append->adjusted_timestamp_count++;
-    return compare_times(stored_head, &append->last) == 0;
+    return annals_event_head_compare_times(stored_head, &append->last) == 0;
   }
-  return compare_times(stored_head, &given->head) == 0;
+  return annals_event_head_compare_times(stored_head, &given->head) == 0;
 }
 
 /* Compares the stored event behind compared_id; returns whether to go on. */
@@ -153,139 +99,21 @@ static bool all_stored(const struct annals_append *append) {
   return stored_count(append) == append->batch->event_count;
 }
 
-/* The later of now and the event before, at millisecond precision as AWS has it. */
-static void set_timestamp(const struct annals_append *append,
-                          const struct annals_event_head *before, struct annals_event_head *head) {
-  head->seconds = append->now_ms / 1000;
-  head->nanos = (int32_t)(append->now_ms % 1000) * 1000000;
-  if (compare_times(head, before) < 0) {
-    head->seconds = before->seconds;
-    head->nanos = before->nanos;
-  }
-}
-
-/*
- * Settles the timestamps of the new events. Tells whether all are as given: then the batch's own
- * bytes are what is written.
- */
-static bool settle_timestamps(struct annals_append *append) {
-  struct annals_batch *batch = append->batch;
-  struct annals_event_head before = append->last;
-  bool as_given = true;
-  for (size_t i = stored_count(append); i < batch->event_count; i++) {
-    struct annals_event_head head = batch->events[i].head;
-    if (!head.has_timestamp) {
-      set_timestamp(append, &before, &head);
-      as_given = false;
-    } else if (compare_times(&head, &before) < 0) {
-      head.seconds = before.seconds;
-      head.nanos = before.nanos;
-      append->adjusted_timestamp_count++;
-      as_given = false;
-    }
-    batch->events[i].settled_seconds = head.seconds;
-    batch->events[i].settled_nanos = head.nanos;
-    before = head;
-  }
-  return as_given;
-}
-
-/* Composes the frames of the new events with their settled timestamps. */
-static bool compose_frames(struct annals_append *append) {
-  const struct annals_batch *batch = append->batch;
-  struct annals_buffer *frames = &append->frames;
-  annals_buffer_reset(frames);
-  for (size_t i = stored_count(append); i < batch->event_count; i++) {
-    const struct annals_batch_event *event = &batch->events[i];
-    size_t start = frames->len;
-    annals_canonical_append_timestamp(frames, event->settled_seconds, event->settled_nanos);
-    annals_buffer_append(frames, annals_batch_rest(batch, i), event->rest_size);
-    annals_wire_wrap(frames, start, ANNALS_FRAME_TAG >> 3);
-  }
-  return !frames->failed;
-}
-
-static enum annals_status status_of(const struct annals_append *append, size_t i) {
-  const struct annals_schema *schema = annals_history_options(append->history)->schema;
-  return annals_schema_type(schema, append->batch->events[i].head.type)->status;
-}
-
-static bool status_changes(const struct annals_append *append) {
-  for (size_t i = stored_count(append); i < append->batch->event_count; i++) {
-    if (status_of(append, i) != ANNALS_STATUS_UNCHANGED) {
-      return true;
-    }
-  }
-  return false;
-}
-
-static void apply_events(const struct annals_append *append, struct annals_execution *execution) {
-  for (size_t i = stored_count(append); i < append->batch->event_count; i++) {
-    const struct annals_batch_event *event = &append->batch->events[i];
-    enum annals_status status = status_of(append, i);
-    if (status != ANNALS_STATUS_UNCHANGED) {
-      annals_execution_apply(execution, status, event->head.type == EXECUTION_REDRIVEN,
-                             event->settled_seconds, event->settled_nanos);
-    }
-  }
-}
-
-static void new_execution(const struct annals_append *append, struct annals_execution *execution) {
-  const struct annals_append_request *request = &append->request;
-  *execution = (struct annals_execution){
-      .start_seconds = append->batch->events[0].settled_seconds,
-      .start_nanos = append->batch->events[0].settled_nanos,
-      .state_machine_arn = *request->state_machine_arn != '\0'
-                               ? g_strdup(request->state_machine_arn)
-                               : annals_execution_arn_state_machine(request->execution_arn),
-      .map_run_arn = g_strdup(request->map_run_arn),
-      .item_count = request->item_count,
-      .trace_header = g_strdup(request->trace_header),
-  };
-}
-
 /* Makes the record that goes with the events: of a new execution, or where the status changes. */
-static bool make_record(struct annals_append *append, size_t *ret_size) {
+static bool make_record(struct annals_append *append) {
+  const struct annals_batch *batch = append->batch;
   struct annals_execution execution;
   if (append->last_id == 0) {
-    new_execution(append, &execution);
+    annals_append_request_execution(&append->request, &execution);
+    execution.start_seconds = batch->events[0].settled_seconds;
+    execution.start_nanos = batch->events[0].settled_nanos;
   } else if (!annals_execution_read(append->get.record, &execution)) {
     append->error = annals_history_store_error(ANNALS_STORE_CORRUPT);
     return false;
   }
-  apply_events(append, &execution);
-  append->record = annals_execution_write(&execution, ret_size);
+  annals_batch_apply(batch, stored_count(append), &execution);
+  append->record = annals_execution_write(&execution, &append->record_size);
   annals_execution_clear(&execution);
-  return true;
-}
-
-/* --- what the first append said --- */
-
-static bool names_execution(const struct annals_append_request *request) {
-  return *request->state_machine_arn != '\0' || *request->map_run_arn != '\0' ||
-         request->item_count != 0 || *request->trace_header != '\0';
-}
-
-static bool differs(const char *given, const char *stored) {
-  return *given != '\0' && strcmp(given, stored) != 0;
-}
-
-/* Later appends may repeat what the first one said, and may not change it. */
-static bool check_unchanged(const struct annals_append_request *request,
-                            const struct annals_execution *stored, GError **error) {
-  static const char constraint[] = "Member must be as the first append of the execution had it";
-  if (differs(request->state_machine_arn, stored->state_machine_arn)) {
-    return refuse_field(error, "state_machine_arn", request->state_machine_arn, constraint);
-  }
-  if (differs(request->map_run_arn, stored->map_run_arn)) {
-    return refuse_field(error, "map_run_arn", NULL, constraint);
-  }
-  if (request->item_count != 0 && request->item_count != stored->item_count) {
-    return refuse_field(error, "item_count", NULL, constraint);
-  }
-  if (differs(request->trace_header, stored->trace_header)) {
-    return refuse_field(error, "trace_header", NULL, constraint);
-  }
   return true;
 }
 
@@ -346,7 +174,7 @@ static enum annals_store_progress start_write(struct annals_append *append) {
       .frames = append->frames.data,
       .frames_bytes = append->frames.len,
       .event_count = (int32_t)(batch->event_count - first),
-      .seal = status_of(append, batch->event_count - 1) > ANNALS_STATUS_RUNNING,
+      .seal = batch->events[batch->event_count - 1].status > ANNALS_STATUS_RUNNING,
       .record = append->record,
       .record_bytes = append->record_size,
   };
@@ -389,14 +217,20 @@ static bool prepare_write(struct annals_append *append) {
   if (all_stored(append)) {
     return finish(append, append->batch->event_count, append->last_id);
   }
+  int raised;
+  size_t first = stored_count(append);
   annals_buffer_reset(&append->frames);
-  if (!settle_timestamps(append) && !compose_frames(append)) {
+  if (!annals_batch_settle(append->batch, first, &append->last, append->now_ms, &raised)) {
+    annals_batch_compose(append->batch, first, &append->frames);
+  }
+  if (append->frames.failed) {
     return fail(append, annals_error_new(ANNALS_REASON_OVERLOADED, "no memory for this append"));
   }
+  append->adjusted_timestamp_count += raised;
   g_clear_pointer(&append->record, g_free);
   append->record_size = 0;
-  if ((append->last_id == 0 || status_changes(append)) &&
-      !make_record(append, &append->record_size)) {
+  bool record = append->last_id == 0 || annals_batch_changes_status(append->batch, first);
+  if (record && !make_record(append)) {
     return false;
   }
   append->step = STEP_WRITE;
@@ -404,7 +238,8 @@ static bool prepare_write(struct annals_append *append) {
 }
 
 static bool prepare_record(struct annals_append *append) {
-  if (append->last_id > 0 && (names_execution(&append->request) || status_changes(append))) {
+  if (append->last_id > 0 && (annals_append_request_describes(&append->request) ||
+                              annals_batch_changes_status(append->batch, stored_count(append)))) {
     append->step = STEP_RECORD;
     return true;
   }
@@ -492,7 +327,8 @@ static bool finish_record(struct annals_append *append) {
     g_clear_pointer(&append->get.record, g_bytes_unref);
     return fail(append, annals_history_store_error(ANNALS_STORE_CORRUPT));
   }
-  bool ok = check_unchanged(&append->request, &stored, &append->error) && prepare_write(append);
+  bool ok = annals_append_request_check_unchanged(&append->request, &stored, &append->error) &&
+            prepare_write(append);
   annals_execution_clear(&stored);
   g_clear_pointer(&append->get.record, g_bytes_unref);
   return ok;
@@ -545,7 +381,7 @@ enum annals_progress annals_append_run(struct annals_history *history,
   append->history = history;
   append->now_ms = annals_history_now_us(history) / 1000;
   annals_buffer_init(&append->frames, FRAMES_BYTES_MAX);
-  if (!check_request(request, &append->error)) {
+  if (!annals_append_request_check(request, &append->error)) {
     return ANNALS_DONE;
   }
   append->batch = annals_batch_new(annals_history_options(history)->schema, request->events,

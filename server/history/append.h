@@ -8,23 +8,11 @@
 #ifndef ANNALS_SERVER_HISTORY_APPEND_H_
 #define ANNALS_SERVER_HISTORY_APPEND_H_
 
+#include "server/history/append_request.h"
 #include "server/history/batch.h"
 #include "server/history/history.h"
 
 G_BEGIN_DECLS
-
-enum { ANNALS_MAP_RUN_ARN_BYTES_MAX = 2000, ANNALS_TRACE_HEADER_BYTES_MAX = 256 };
-
-/* What is to be appended. "" means absent. */
-struct annals_append_request {
-  const char *execution_arn;
-  const struct annals_event_bytes *events;
-  size_t event_count;
-  const char *state_machine_arn;
-  const char *map_run_arn;
-  int32_t item_count;
-  const char *trace_header;
-};
 
 /* One append under way, and the result. Zero it before use. */
 struct annals_append {

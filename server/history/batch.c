@@ -9,6 +9,7 @@ enum {
   NANOS_MAX = 999999999,
   /* Canonical forms are hardly ever longer than what was sent; frames add up to 4 bytes each. */
   FRAMES_BYTES_MAX = 2 * ANNALS_APPEND_BYTES_MAX,
+  EXECUTION_REDRIVEN = ANNALS__V1__HISTORY_EVENT_TYPE__HISTORY_EVENT_TYPE_EXECUTION_REDRIVEN,
   EXECUTION_STARTED = ANNALS__V1__HISTORY_EVENT_TYPE__HISTORY_EVENT_TYPE_EXECUTION_STARTED,
 };
 
@@ -89,8 +90,9 @@ static bool check_ids(const struct annals_event_head *head, int64_t expected_id,
   return true;
 }
 
-static bool check_type(const struct annals_schema *schema, const struct annals_event_head *head,
+static bool check_type(const struct annals_schema *schema, struct annals_batch_event *event,
                        size_t index, GError **error) {
+  const struct annals_event_head *head = &event->head;
   const struct annals_event_type *type = annals_schema_type(schema, head->type);
   if (type == NULL) {
     return invalid(error, index, "type",
@@ -103,6 +105,7 @@ static bool check_type(const struct annals_schema *schema, const struct annals_e
         g_strdup_printf("does not belong to an event of type %s", type->aws_name);
     return invalid(error, index, details->name, text);
   }
+  event->status = type->status;
   return true;
 }
 
@@ -153,8 +156,8 @@ struct annals_batch *annals_batch_new(const struct annals_schema *schema,
     const struct annals_event_head *head = &batch->events[i].head;
     int64_t expected_id = i > 0 ? batch->events[i - 1].head.id + 1 : 0;
     ok = canonicalize(schema, &events[i], i, batch, error) &&
-         check_ids(head, expected_id, i, error) && check_type(schema, head, i, error) &&
-         check_timestamp(head, i, error);
+         check_ids(head, expected_id, i, error) &&
+         check_type(schema, &batch->events[i], i, error) && check_timestamp(head, i, error);
   }
   if (!ok) {
     annals_batch_free(batch);
@@ -174,4 +177,78 @@ void annals_batch_free(struct annals_batch *batch) {
 const uint8_t *annals_batch_rest(const struct annals_batch *batch, size_t i) {
   const struct annals_batch_event *event = &batch->events[i];
   return batch->frames.data + event->offset + event->size - event->rest_size;
+}
+
+int annals_event_head_compare_times(const struct annals_event_head *a,
+                                    const struct annals_event_head *b) {
+  if (a->seconds != b->seconds) {
+    return a->seconds < b->seconds ? -1 : 1;
+  }
+  return (a->nanos > b->nanos) - (a->nanos < b->nanos);
+}
+
+/* now, at millisecond precision as AWS has it, unless before is later. */
+static void set_now(struct annals_event_head *head, const struct annals_event_head *before,
+                    int64_t now_ms) {
+  head->seconds = now_ms / 1000;
+  head->nanos = (int32_t)(now_ms % 1000) * 1000000;
+  if (annals_event_head_compare_times(head, before) < 0) {
+    head->seconds = before->seconds;
+    head->nanos = before->nanos;
+  }
+}
+
+bool annals_batch_settle(struct annals_batch *batch, size_t first,
+                         const struct annals_event_head *before, int64_t now_ms, int *ret_raised) {
+  struct annals_event_head last = *before;
+  bool as_given = true;
+  int raised = 0;
+  for (size_t i = first; i < batch->event_count; i++) {
+    struct annals_event_head head = batch->events[i].head;
+    if (!head.has_timestamp) {
+      set_now(&head, &last, now_ms);
+      as_given = false;
+    } else if (annals_event_head_compare_times(&head, &last) < 0) {
+      head.seconds = last.seconds;
+      head.nanos = last.nanos;
+      raised++;
+      as_given = false;
+    }
+    batch->events[i].settled_seconds = head.seconds;
+    batch->events[i].settled_nanos = head.nanos;
+    last = head;
+  }
+  *ret_raised = raised;
+  return as_given;
+}
+
+void annals_batch_compose(const struct annals_batch *batch, size_t first,
+                          struct annals_buffer *out) {
+  for (size_t i = first; i < batch->event_count; i++) {
+    const struct annals_batch_event *event = &batch->events[i];
+    size_t start = out->len;
+    annals_canonical_append_timestamp(out, event->settled_seconds, event->settled_nanos);
+    annals_buffer_append(out, annals_batch_rest(batch, i), event->rest_size);
+    annals_wire_wrap(out, start, ANNALS_FRAME_TAG >> 3);
+  }
+}
+
+bool annals_batch_changes_status(const struct annals_batch *batch, size_t first) {
+  for (size_t i = first; i < batch->event_count; i++) {
+    if (batch->events[i].status != ANNALS_STATUS_UNCHANGED) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void annals_batch_apply(const struct annals_batch *batch, size_t first,
+                        struct annals_execution *execution) {
+  for (size_t i = first; i < batch->event_count; i++) {
+    const struct annals_batch_event *event = &batch->events[i];
+    if (event->status != ANNALS_STATUS_UNCHANGED) {
+      annals_execution_apply(execution, event->status, event->head.type == EXECUTION_REDRIVEN,
+                             event->settled_seconds, event->settled_nanos);
+    }
+  }
 }

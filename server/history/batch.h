@@ -9,6 +9,7 @@
 #include "proto/buffer.h"
 #include "proto/canonical.h"
 #include "proto/schema.h"
+#include "server/history/execution_record.h"
 
 G_BEGIN_DECLS
 
@@ -30,7 +31,8 @@ struct annals_batch_event {
   size_t offset;                 /* of its frame in the batch's bytes */
   size_t size;                   /* of the frame */
   size_t rest_size;              /* of what follows the timestamp, at the frame's end */
-  int64_t settled_seconds;       /* the timestamp it is stored with, once the append knows it */
+  enum annals_status status;     /* what it makes of its execution */
+  int64_t settled_seconds;       /* the timestamp it is stored with, once settled */
   int32_t settled_nanos;
 };
 
@@ -57,6 +59,32 @@ void annals_batch_free(struct annals_batch *batch);
 
 /* Gives the bytes of an event behind its timestamp; events[i].rest_size tells how many. */
 const uint8_t *annals_batch_rest(const struct annals_batch *batch, size_t i);
+
+/* Compares timestamps: negative, 0 or positive, as a is before, at or after b. */
+int annals_event_head_compare_times(const struct annals_event_head *a,
+                                    const struct annals_event_head *b);
+
+/*
+ * Settles the timestamps of the events from first on: one left out becomes the later of now and the
+ * one before it, one before the one before it is raised to that.
+ *
+ * before is the history's last event, all zero where there is none. *ret_raised is how many were
+ * raised. Returns whether all are as given: then the batch's own frames are what is to be stored.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_batch_settle(struct annals_batch *batch, size_t first,
+                         const struct annals_event_head *before, int64_t now_ms, int *ret_raised);
+
+/* Appends the frames of the events from first on, with their settled timestamps. */
+void annals_batch_compose(const struct annals_batch *batch, size_t first,
+                          struct annals_buffer *out);
+
+/* Tells whether any event from first on changes the status of the execution. */
+bool annals_batch_changes_status(const struct annals_batch *batch, size_t first);
+
+/* Takes the events from first on into an execution: its status and times. */
+void annals_batch_apply(const struct annals_batch *batch, size_t first,
+                        struct annals_execution *execution);
 
 G_END_DECLS
 
