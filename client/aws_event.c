@@ -242,18 +242,20 @@ static bool append_members(struct encoder *encoder, const struct annals_message 
   return true;
 }
 
-/* What cannot be said of one member alone. Kinds and names have been checked. */
-static bool check_event(struct encoder *encoder, json_t *event, int64_t *ret_id) {
+static bool check_required(struct encoder *encoder, const struct annals_message *message,
+                           json_t *event) {
   static const char *const required[] = {"id", "type", "timestamp"};
-  const struct annals_message *message = annals_schema_event(encoder->schema);
   for (size_t i = 0; i < G_N_ELEMENTS(required); i++) {
     const struct annals_field *field = annals_message_field_named(message, required[i]);
     if (member_of(event, field) == NULL) {
       return fail(encoder, field, "missing");
     }
   }
-  int64_t id = json_integer_value(json_object_get(event, "id"));
-  int64_t previous = json_integer_value(json_object_get(event, "previousEventId"));
+  return true;
+}
+
+static bool check_ids(struct encoder *encoder, const struct annals_message *message, int64_t id,
+                      int64_t previous) {
   if (id < 1) {
     return fail(encoder, annals_message_field_named(message, "id"), "must be 1 or more");
   }
@@ -261,13 +263,30 @@ static bool check_event(struct encoder *encoder, json_t *event, int64_t *ret_id)
     return fail(encoder, annals_message_field_named(message, "previousEventId"),
                 "must be 0 or more and below id, which is %" PRId64, id);
   }
-  const char *type_name = json_string_value(json_object_get(event, "type"));
-  const struct annals_event_type *type = annals_schema_type_named(encoder->schema, type_name);
+  return true;
+}
+
+static bool check_details(struct encoder *encoder, const struct annals_message *message,
+                          json_t *event) {
+  const struct annals_event_type *type =
+      annals_schema_type_named(encoder->schema, json_string_value(json_object_get(event, "type")));
   for (size_t i = 0; i < message->field_count; i++) {
     const struct annals_field *field = &message->fields[i];
     if (field->details && field->number != type->details && member_of(event, field) != NULL) {
-      return fail(encoder, field, "does not belong to an event of type %s", type_name);
+      return fail(encoder, field, "does not belong to an event of type %s", type->aws_name);
     }
+  }
+  return true;
+}
+
+/* What cannot be said of one member alone. Kinds and names have been checked. */
+static bool check_event(struct encoder *encoder, json_t *event, int64_t *ret_id) {
+  const struct annals_message *message = annals_schema_event(encoder->schema);
+  int64_t id = json_integer_value(json_object_get(event, "id"));
+  int64_t previous = json_integer_value(json_object_get(event, "previousEventId"));
+  if (!check_required(encoder, message, event) || !check_ids(encoder, message, id, previous) ||
+      !check_details(encoder, message, event)) {
+    return false;
   }
   *ret_id = id;
   return true;

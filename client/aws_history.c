@@ -169,7 +169,7 @@ static bool take_page_member(struct scanner *scanner, bool *has_events) {
   if (!take_name(scanner, &name)) {
     return false;
   }
-  if (strcmp(name, "events") == 0) {
+  if (g_strcmp0(name, "events") == 0) {
     if (*has_events) {
       return fail(scanner, "a page has 'events' twice");
     }

@@ -122,7 +122,7 @@ static bool take_offset(const char **at, int64_t *ret_seconds) {
   if (hours > 23 || minutes > 59) {
     return false;
   }
-  *ret_seconds = sign * (hours * 3600 + minutes * 60);
+  *ret_seconds = (int64_t)sign * (hours * 3600 + minutes * 60);
   return true;
 }
 

@@ -18,6 +18,7 @@ static const struct command commands[] = {
     {"history", "Print the history of an execution", annals_history_run},
 };
 
+G_GNUC_PRINTF(2, 0)
 static void write_line(struct annals_cli *cli, const char *format, va_list args) {
   fputs("annals: ", cli->err);
   if (cli->command != NULL) {
@@ -100,12 +101,12 @@ static GOptionContext *context_new(struct annals_cli *cli, const char *usage, co
   return context;
 }
 
-bool annals_cli_parse(struct annals_cli *cli, char *const *argv, const char *usage,
-                      const char *text, const GOptionEntry *entries, int *ret_exit) {
+bool annals_cli_parse(struct annals_cli *cli, char *const *argv,
+                      const struct annals_cli_usage *usage, int *ret_exit) {
   g_autofree char *name = g_strconcat("annals ", cli->command, NULL);
   g_set_prgname(name);
-  g_autoptr(GOptionContext) context = context_new(cli, usage, text);
-  g_option_context_add_main_entries(context, entries, NULL);
+  g_autoptr(GOptionContext) context = context_new(cli, usage->arguments, usage->text);
+  g_option_context_add_main_entries(context, usage->entries, NULL);
   g_auto(GStrv) args = g_strdupv((char **)argv);
   /* Given before the command and after it, the later one counts. */
   g_autofree char *before = g_steal_pointer(&cli->endpoint);

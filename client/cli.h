@@ -36,17 +36,23 @@ struct annals_cli {
  */
 int annals_cli_run(int argc, char *const *argv, FILE *out, FILE *err);
 
+/* What a command takes, for --help and for parsing. */
+struct annals_cli_usage {
+  const char *arguments;       /* such as "FILE…" */
+  const char *text;            /* what the command does */
+  const GOptionEntry *entries; /* its options, ending with an empty one */
+};
+
 /*
- * Parses a command's arguments, argv[0] being the command's name.
+ * Parses a command's arguments, argv[0] being the command's name. --endpoint and --help are added
+ * to its options.
  *
- * usage: the arguments, such as "FILE…"; text: what the command does; entries: its options,
- * ending with an empty one. --endpoint and --help are added.
  * Errors: returns false when there is nothing more to do, with *ret_exit to exit with: --help was
  *   asked for and printed, or the arguments are wrong and that was said.
  */
 G_GNUC_WARN_UNUSED_RESULT
-bool annals_cli_parse(struct annals_cli *cli, char *const *argv, const char *usage,
-                      const char *text, const GOptionEntry *entries, int *ret_exit);
+bool annals_cli_parse(struct annals_cli *cli, char *const *argv,
+                      const struct annals_cli_usage *usage, int *ret_exit);
 
 /* Says what is wrong with the arguments and where help is. Returns ANNALS_EXIT_USAGE. */
 int annals_cli_usage_error(struct annals_cli *cli, const char *format, ...) G_GNUC_PRINTF(2, 3);

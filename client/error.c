@@ -30,7 +30,11 @@ static void annals_client_error_private_clear(AnnalsClientErrorPrivate *priv) {
   g_clear_pointer(&priv->metadata, g_hash_table_unref);
 }
 
+/* GLib aligns what the macro casts to; clang cannot see that. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wcast-align"
 G_DEFINE_EXTENDED_ERROR(AnnalsClientError, annals_client_error)
+#pragma GCC diagnostic pop
 
 static const char *const code_names[] = {
     "OK",

@@ -12,7 +12,6 @@ enum {
   EVENT_JSON_BYTES_MAX = 8 * ANNALS_CLIENT_EVENT_BYTES_MAX,
 };
 
-static const char usage[] = "ARN";
 static const char help[] =
     "Prints the history of an execution.\n"
     "\n"
@@ -195,9 +194,9 @@ int annals_history_run(struct annals_cli *cli, char *const *argv) {
       {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &history.arns, NULL, NULL},
       G_OPTION_ENTRY_NULL,
   };
+  const struct annals_cli_usage usage = {"ARN", help, entries};
   int status;
-  if (annals_cli_parse(cli, argv, usage, help, entries, &status) &&
-      check_arguments(&history, &status)) {
+  if (annals_cli_parse(cli, argv, &usage, &status) && check_arguments(&history, &status)) {
     status = run(&history);
   }
   g_strfreev(history.arns);

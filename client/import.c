@@ -15,7 +15,6 @@ enum {
   PROGRESS_US = 100000, /* between two updates */
 };
 
-static const char usage[] = "FILE…";
 static const char help[] =
     "Appends the histories of files to Annals.\n"
     "\n"
@@ -221,9 +220,9 @@ int annals_import_run(struct annals_cli *cli, char *const *argv) {
       {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &import.files, NULL, NULL},
       G_OPTION_ENTRY_NULL,
   };
+  const struct annals_cli_usage usage = {"FILE…", help, entries};
   int status;
-  if (annals_cli_parse(cli, argv, usage, help, entries, &status) &&
-      check_arguments(&import, &status)) {
+  if (annals_cli_parse(cli, argv, &usage, &status) && check_arguments(&import, &status)) {
     status = import_files(&import);
   }
   g_free(import.execution_arn);
