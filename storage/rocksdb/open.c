@@ -182,13 +182,15 @@ static bool check_families(rocksdb_options_t *options, const char *path, GError 
   char *rocksdb_error = NULL;
   size_t count = 0;
   char **names = rocksdb_list_column_families(options, path, &count, &rocksdb_error);
+  bool ours = false;
   if (rocksdb_error != NULL) {
     set_error(error, path, rocksdb_error);
-    return false;
+  } else {
+    ours = check_names(names, count, path, error) &&
+           (has_name(names, count, FAMILY_NAMES[ANNALS_FAMILY_HISTORY]) ||
+            check_unused(options, path, error));
   }
-  bool ours = check_names(names, count, path, error) &&
-              (has_name(names, count, FAMILY_NAMES[ANNALS_FAMILY_HISTORY]) ||
-               check_unused(options, path, error));
+  /* Empty after an error, but there. */
   rocksdb_list_column_families_destroy(names, count);
   return ours;
 }
