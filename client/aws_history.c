@@ -188,11 +188,13 @@ static bool take_page(struct scanner *scanner) {
   bool has_events = false;
   scanner->index = 0;
   g_assert(take(scanner, '{'));
-  while (!take(scanner, '}')) {
-    if (!take_page_member(scanner, &has_events)) {
-      return false;
-    }
-    if (peek(scanner) != '}' && !take(scanner, ',')) {
+  if (!take(scanner, '}')) {
+    do {
+      if (!take_page_member(scanner, &has_events)) {
+        return false;
+      }
+    } while (take(scanner, ','));
+    if (!take(scanner, '}')) {
       return fail(scanner, "',' or '}' is missing");
     }
   }

@@ -340,6 +340,9 @@ TEST_F(AwsHistory, FaultsOfFiles) {
   EXPECT_EQ(ErrorOf(R"({"events")"), "INVALID_FILE: line 1: ':' is missing");
   EXPECT_EQ(ErrorOf(R"({"nextToken":)"), "INVALID_FILE: line 1: the file ends too early");
   EXPECT_EQ(ErrorOf(R"({"nextToken":1)"), "INVALID_FILE: line 1: ',' or '}' is missing");
+  EXPECT_EQ(ErrorOf(R"({"events":[],})"), "INVALID_FILE: line 1: a member's name is missing");
+  EXPECT_EQ(ErrorOf("[" + Event(1) + ",]"),
+            "INVALID_FILE: line 1: neither a page of events nor an event");
   EXPECT_EQ(ErrorOf("{7}"), "INVALID_FILE: line 1: a member's name is missing");
   EXPECT_EQ(ErrorOf("\n\n[{\"id\":1,\n\"id\":2}]"),
             "INVALID_FILE: line 4: duplicate object key near '\"id\"'");
