@@ -1,11 +1,24 @@
 #include "tests/gateway/http_client.h"
 
+#include <glib.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
-#include <regex>
+namespace {
+
+/* GLib's, because GCC 12 warns inside of std::regex under ASan. */
+std::string replaced(const std::string &text, const char *pattern, const char *with) {
+  g_autoptr(GRegex) regex = g_regex_new(pattern, static_cast<GRegexCompileFlags>(0),
+                                        static_cast<GRegexMatchFlags>(0), nullptr);
+  g_autofree char *out =
+      g_regex_replace_literal(regex, text.data(), static_cast<gssize>(text.size()), 0, with,
+                              static_cast<GRegexMatchFlags>(0), nullptr);
+  return out;
+}
+
+}  // namespace
 
 HttpClient::HttpClient(int port) : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   struct sockaddr_in in = {};
@@ -64,11 +77,10 @@ std::string HttpClient::receive_head() {
   }
   std::string head = unread_.substr(0, end + 4);
   unread_.erase(0, end + 4);
-  static const std::regex date("Date: \\w{3}, \\d\\d \\w{3} \\d{4} \\d\\d:\\d\\d:\\d\\d GMT");
-  static const std::regex id(
-      "x-amzn-RequestId: [0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}");
-  head = std::regex_replace(head, date, "Date: D");
-  return std::regex_replace(head, id, "x-amzn-RequestId: U");
+  head = replaced(head, "Date: \\w{3}, \\d\\d \\w{3} \\d{4} \\d\\d:\\d\\d:\\d\\d GMT", "Date: D");
+  return replaced(
+      head, "x-amzn-RequestId: [0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
+      "x-amzn-RequestId: U");
 }
 
 std::string HttpClient::receive() {
