@@ -18,7 +18,7 @@ WRITERS = 64
 READS = 6
 APPENDS = 6
 PAYLOAD = "x" * 262144
-APPEND_EVENTS = 15  # of 256 KiB: just under 4 MiB
+APPEND_EVENTS = 4  # 1 MiB
 
 
 class Load:
