@@ -189,6 +189,12 @@ static void send_reply(struct annals_rpc_call *call, int code, const grpc_slice 
 }
 
 void annals_rpc_call_reply(struct annals_rpc_call *call, struct annals_buffer *message) {
+  if (message->failed) {
+    g_autoptr(GError) error =
+        annals_error_new(ANNALS_REASON_OVERLOADED, "no memory for this answer");
+    annals_rpc_call_fail(call, error);
+    return;
+  }
   size_t size;
   uint8_t *bytes = annals_buffer_steal(message, &size);
   grpc_slice slice = grpc_slice_new(bytes, size, g_free);

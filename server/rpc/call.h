@@ -91,7 +91,10 @@ void annals_rpc_call_wake(struct annals_rpc_call *call);
 /* Frees the request message early; views into it dangle from then on. On the queue's thread. */
 void annals_rpc_call_release_request(struct annals_rpc_call *call);
 
-/* Answers with a message. Memory: takes the buffer's bytes over without copying. */
+/*
+ * Answers with a message, or with OVERLOADED where the buffer has failed.
+ * Memory: takes the buffer's bytes over without copying.
+ */
 void annals_rpc_call_reply(struct annals_rpc_call *call, struct annals_buffer *message);
 
 /* Answers with a failure. Memory: error stays the caller's. */

@@ -54,6 +54,7 @@ static void start(struct annals_rpc_call *call) {
     annals_rpc_call_fail(call, error);
     return;
   }
+  annals_rpc_call_release_request(call); /* its texts have been copied */
   state->page.owner = call;
   state->page.on_done = on_done;
   state->page.encode = state->request.include_execution_data ? encode_whole : encode_without_data;
