@@ -38,8 +38,8 @@ static void call_free(struct annals_rpc_call *call) {
   g_free(call);
   if (core != NULL) {
     grpc_call_unref(core);
-    annals_rpc_server_call_ended(server);
   }
+  annals_rpc_server_call_ended(server);
 }
 
 /* Both references belong to tags of one queue, which has one thread. */
@@ -79,6 +79,7 @@ void annals_rpc_call_arm(struct annals_rpc_server *server, const struct annals_r
   call->request_slice = grpc_empty_slice();
   grpc_call_details_init(&call->details);
   grpc_metadata_array_init(&call->metadata);
+  annals_rpc_server_call_began(server);
   grpc_server *core = annals_rpc_server_core(server);
   grpc_call_error error =
       method != NULL ? grpc_server_request_registered_call(
@@ -133,7 +134,6 @@ static void on_accept(struct annals_rpc_tag *tag, bool ok) {
     call_free(call);
     return;
   }
-  annals_rpc_server_call_began(call->server);
   if (!annals_rpc_server_is_stopping(call->server)) {
     annals_rpc_call_arm(call->server, call->method, call->registered, call->queue);
   }
@@ -155,6 +155,7 @@ static void on_close(struct annals_rpc_tag *tag, bool ok) {
 }
 
 void annals_rpc_call_wake(struct annals_rpc_call *call) {
+  g_atomic_int_set(&call->woken, 1);
   grpc_call_error error = grpc_call_start_batch(call->call, NULL, 0, &call->wake_tag, NULL);
   g_assert(error == GRPC_CALL_OK);
 }
@@ -162,6 +163,7 @@ void annals_rpc_call_wake(struct annals_rpc_call *call) {
 static void on_wake(struct annals_rpc_tag *tag, bool ok) {
   struct annals_rpc_call *call = CALL_OF(tag, wake_tag);
   (void)ok;
+  g_assert(g_atomic_int_get(&call->woken) == 1);
   call->method->resume(call);
 }
 

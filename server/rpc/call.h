@@ -77,6 +77,7 @@ struct annals_rpc_call {
   grpc_slice request_slice;
   grpc_byte_buffer *reply;
   int cancelled;
+  gint woken; /* hands what the waking thread has written over to the queue's thread */
   int64_t started_us;
   int refs;
 };

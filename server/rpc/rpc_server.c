@@ -2,6 +2,8 @@
 
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
+#include <pthread.h>
+#include <time.h>
 
 #include "server/rpc/call.h"
 #include "server/rpc/server_internal.h"
@@ -16,12 +18,14 @@ enum {
 /* A completion queue and the one thread that serves it. */
 struct poller {
   grpc_completion_queue *queue;
-  GThread *thread;
+  pthread_t thread;
 };
 
 /*
- * Life: bind, start, stop, free. Calls are counted: after the core's own shutdown tag there may be
- * some whose reply is still on its way, and a queue must not be shut down before their last tag.
+ * Life: bind, start, stop, free. Calls are counted, from the slot that waits for one to its last
+ * tag: after the core's own shutdown tag there may be some whose reply is still on its way, or that
+ * have been accepted and wait in a queue for its thread. A queue must not be shut down before, for
+ * whoever starts a batch on it then aborts.
  */
 struct annals_rpc_server {
   struct annals_history *history;
@@ -35,9 +39,9 @@ struct annals_rpc_server {
   bool stopped;
   struct annals_rpc_tag shutdown_tag;
 
-  GMutex mutex; /* guards what follows */
-  GCond changed;
-  unsigned live_calls;
+  pthread_mutex_t lock; /* of what follows */
+  pthread_cond_t changed;
+  unsigned live_calls; /* and slots */
   bool shut_down;
 };
 
@@ -54,29 +58,30 @@ bool annals_rpc_server_is_stopping(struct annals_rpc_server *server) {
 }
 
 void annals_rpc_server_call_began(struct annals_rpc_server *server) {
-  g_mutex_lock(&server->mutex);
+  pthread_mutex_lock(&server->lock);
   server->live_calls++;
-  g_mutex_unlock(&server->mutex);
+  pthread_mutex_unlock(&server->lock);
 }
 
 void annals_rpc_server_call_ended(struct annals_rpc_server *server) {
-  g_mutex_lock(&server->mutex);
+  pthread_mutex_lock(&server->lock);
   server->live_calls--;
-  g_cond_broadcast(&server->changed);
-  g_mutex_unlock(&server->mutex);
+  pthread_cond_broadcast(&server->changed);
+  pthread_mutex_unlock(&server->lock);
 }
 
 static void on_shutdown(struct annals_rpc_tag *tag, bool ok) {
   struct annals_rpc_server *server =
       (struct annals_rpc_server *)((char *)tag - offsetof(struct annals_rpc_server, shutdown_tag));
   (void)ok;
-  g_mutex_lock(&server->mutex);
+  pthread_mutex_lock(&server->lock);
   server->shut_down = true;
-  g_cond_broadcast(&server->changed);
-  g_mutex_unlock(&server->mutex);
+  pthread_cond_broadcast(&server->changed);
+  pthread_mutex_unlock(&server->lock);
 }
 
-static gpointer poll(gpointer data) {
+static void *poll(void *data) {
+  (void)pthread_setname_np(pthread_self(), "annals-grpc");
   grpc_completion_queue *queue = data;
   for (;;) {
     grpc_event event = grpc_completion_queue_next(queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
@@ -107,11 +112,20 @@ static int bind_port(grpc_server *core, const char *address) {
   return port;
 }
 
+/* Waits are timed by the clock that nobody sets. */
+static void init_changed(pthread_cond_t *changed) {
+  pthread_condattr_t attributes;
+  pthread_condattr_init(&attributes);
+  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+  pthread_cond_init(changed, &attributes);
+  pthread_condattr_destroy(&attributes);
+}
+
 struct annals_rpc_server *annals_rpc_server_bind(const char *address, unsigned thread_count,
                                                  GError **error) {
   struct annals_rpc_server *server = g_new0(struct annals_rpc_server, 1);
-  g_mutex_init(&server->mutex);
-  g_cond_init(&server->changed);
+  pthread_mutex_init(&server->lock, NULL);
+  init_changed(&server->changed);
   server->shutdown_tag.on = on_shutdown;
   server->poller_count =
       CLAMP(thread_count != 0 ? thread_count : g_get_num_processors(), 1, THREADS_MAX);
@@ -155,23 +169,24 @@ void annals_rpc_server_start(struct annals_rpc_server *server, struct annals_his
     }
     /* Without this, a call of an unknown method would hang until its deadline. */
     annals_rpc_call_arm(server, NULL, NULL, poller->queue);
-    poller->thread = g_thread_new("annals-grpc", poll, poller->queue);
+    int errnum = pthread_create(&poller->thread, NULL, poll, poller->queue);
+    g_assert(errnum == 0);
   }
 }
 
-/* Waits until the core has shut down and, if calls is set, no call lives. */
-static bool wait_quiet(struct annals_rpc_server *server, bool calls, gint64 until_us) {
-  bool in_time = true;
-  g_mutex_lock(&server->mutex);
-  while (in_time && (!server->shut_down || (calls && server->live_calls > 0))) {
-    if (until_us == 0) {
-      g_cond_wait(&server->changed, &server->mutex);
-    } else {
-      in_time = g_cond_wait_until(&server->changed, &server->mutex, until_us);
-    }
+/*
+ * Waits until the core has shut down and no call lives, or until a time of CLOCK_MONOTONIC; NULL:
+ * for ever. Returns whether it is quiet.
+ */
+static bool wait_quiet(struct annals_rpc_server *server, const struct timespec *until) {
+  int errnum = 0;
+  pthread_mutex_lock(&server->lock);
+  while (errnum == 0 && (!server->shut_down || server->live_calls > 0)) {
+    errnum = until != NULL ? pthread_cond_timedwait(&server->changed, &server->lock, until)
+                           : pthread_cond_wait(&server->changed, &server->lock);
   }
-  g_mutex_unlock(&server->mutex);
-  return in_time;
+  pthread_mutex_unlock(&server->lock);
+  return errnum == 0;
 }
 
 /* A server that never ran has no thread to take its shutdown tag. */
@@ -183,11 +198,13 @@ static void stop_unstarted(struct annals_rpc_server *server) {
 
 static void stop_started(struct annals_rpc_server *server, int grace_ms) {
   gint64 until_us = g_get_monotonic_time() + (gint64)grace_ms * 1000;
+  struct timespec until = {.tv_sec = until_us / G_USEC_PER_SEC,
+                           .tv_nsec = until_us % G_USEC_PER_SEC * 1000};
   grpc_server_shutdown_and_notify(server->core, server->pollers[0].queue, &server->shutdown_tag);
-  if (!wait_quiet(server, true, until_us)) {
+  if (!wait_quiet(server, &until)) {
     grpc_server_cancel_all_calls(server->core);
+    wait_quiet(server, NULL);
   }
-  wait_quiet(server, true, 0);
 }
 
 void annals_rpc_server_stop(struct annals_rpc_server *server, int grace_ms) {
@@ -205,8 +222,8 @@ void annals_rpc_server_stop(struct annals_rpc_server *server, int grace_ms) {
     grpc_completion_queue_shutdown(server->pollers[i].queue);
   }
   for (unsigned i = 0; i < server->poller_count; i++) {
-    if (server->pollers[i].thread != NULL) {
-      g_thread_join(server->pollers[i].thread);
+    if (server->started) {
+      pthread_join(server->pollers[i].thread, NULL);
     }
   }
 }
@@ -230,7 +247,7 @@ void annals_rpc_server_free(struct annals_rpc_server *server) {
     }
     grpc_completion_queue_destroy(server->pollers[i].queue);
   }
-  g_mutex_clear(&server->mutex);
-  g_cond_clear(&server->changed);
+  pthread_mutex_destroy(&server->lock);
+  pthread_cond_destroy(&server->changed);
   g_free(server);
 }

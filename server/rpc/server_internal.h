@@ -21,7 +21,7 @@ struct annals_history *annals_rpc_server_history(struct annals_rpc_server *serve
 /* Tells whether slots are to be armed no more. */
 bool annals_rpc_server_is_stopping(struct annals_rpc_server *server);
 
-/* Counts calls: stop returns only when as many have ended as began. */
+/* Counts calls and the slots that wait for them: stop returns when as many have ended as began. */
 void annals_rpc_server_call_began(struct annals_rpc_server *server);
 void annals_rpc_server_call_ended(struct annals_rpc_server *server);
 
