@@ -222,10 +222,11 @@ void annals_rpc_call_fail(struct annals_rpc_call *call, const GError *error) {
       .key = grpc_slice_from_static_string("grpc-status-details-bin"),
       .value = grpc_slice_from_copied_buffer((const char *)details, size),
   };
+  log_failure(call, error);
+  /* The last thing done with the call: a refused batch may free it, and error with it. */
   send_reply(call, reason->grpc_code, &text, &trailer, 1);
   grpc_slice_unref(text);
   grpc_slice_unref(trailer.value);
-  log_failure(call, error);
 }
 
 static void reply_unimplemented(struct annals_rpc_call *call) {
