@@ -17,7 +17,9 @@ enum {
   /* How much of a body over the limit is read all the same: a client that is still sending when the
      connection is closed may never see why. */
   DISCARD_BYTES_MAX = 8 * 1024 * 1024,
-  ERROR_BYTES_MAX = 256 * 1024,
+  /* An error may quote the whole body, whose bytes may each be escaped as six; and its own text. */
+  ERROR_BYTES_PER_BODY_BYTE = 6,
+  ERROR_TEXT_BYTES_MAX = 64 * 1024,
 };
 
 enum stage { STAGE_HEAD, STAGE_BODY, STAGE_RUNNING, STAGE_ANSWERED };
@@ -45,6 +47,12 @@ struct annals_call {
 
 /* --- the answer --- */
 
+/* What was asked for, if it looks like it: anything can stand where an ARN should. */
+static const char *arn_to_log(const struct annals_call *call) {
+  const char *arn = call->run.execution_arn;
+  return arn != NULL && g_str_has_prefix(arn, "arn:") ? arn : NULL;
+}
+
 static void log_failure(const struct annals_call *call, const GError *error, unsigned status) {
   bool ours = status == MHD_HTTP_INTERNAL_SERVER_ERROR;
   enum annals_log_level level = ours ? ANNALS_LOG_ERROR : ANNALS_LOG_INFO;
@@ -53,7 +61,7 @@ static void log_failure(const struct annals_call *call, const GError *error, uns
       ANNALS_LOG_TEXT("operation", call->operation == NULL ? NULL : call->operation->name),
       ANNALS_LOG_TEXT("reason", annals_aws_error_name(error)),
       ANNALS_LOG_NUMBER("http_status", status),
-      ANNALS_LOG_TEXT("execution_arn", call->run.execution_arn),
+      ANNALS_LOG_TEXT("execution_arn", arn_to_log(call)),
       /* What the client is not told. Of other failures the text may quote the request. */
       ANNALS_LOG_TEXT("detail", status >= 500 ? error->message : NULL),
       ANNALS_LOG_NUMBER("duration_us", g_get_monotonic_time() - call->started_us),
@@ -69,7 +77,7 @@ static unsigned take_result(struct annals_call *call, struct annals_buffer *ret_
     return MHD_HTTP_OK;
   }
   unsigned status = annals_aws_error_status(call->run.error);
-  annals_buffer_init(ret_answer, ERROR_BYTES_MAX);
+  annals_buffer_init(ret_answer, ERROR_BYTES_PER_BODY_BYTE * call->body.max + ERROR_TEXT_BYTES_MAX);
   annals_aws_error_append(call->run.error, ret_answer);
   log_failure(call, call->run.error, status);
   return status;
@@ -87,6 +95,10 @@ static enum MHD_Result answer(struct annals_call *call) {
   struct annals_buffer body;
   unsigned status = take_result(call, &body);
   call->stage = STAGE_ANSWERED;
+  if (body.failed) {
+    annals_buffer_clear(&body);
+    return MHD_NO;
+  }
   call->reply_bytes = body.cap;
   if (annals_in_flight_add_reply(&call->context->in_flight, call->reply_bytes)) {
     call->close = true;

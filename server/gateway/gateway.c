@@ -28,6 +28,7 @@ struct annals_gateway {
 G_DEFINE_QUARK(annals - gateway - start - error, annals_gateway_start_error)
 
 /* What libmicrohttpd has to say: mostly of clients that went away. */
+G_GNUC_PRINTF(2, 0)
 static void on_log(G_GNUC_UNUSED void *context, const char *format, va_list args) {
   g_autofree char *text = g_strdup_vprintf(format, args);
   g_strchomp(text);

@@ -10,7 +10,9 @@ void annals_health_set_probe(struct annals_health *health,
 }
 
 bool annals_health_is_live(const struct annals_health *health, const char **ret_why) {
-  const struct annals_health_probe *probe = g_atomic_pointer_get(&health->probe);
+  /* GLib's macro takes no const. */
+  struct annals_health *mutable_health = (struct annals_health *)health;
+  const struct annals_health_probe *probe = g_atomic_pointer_get(&mutable_health->probe);
   const char *why = probe == NULL ? NULL : probe->why_dead(probe->context);
   if (why != NULL) {
     *ret_why = why;

@@ -148,6 +148,24 @@ TEST_F(Gateway, CountsAndJoinsViolations) {
                    "have value less than or equal to 1000");
 }
 
+TEST_F(Gateway, QuotesEvenABodysWorthOfValue) {
+  std::string sent;
+  std::string quoted;
+  for (int i = 0; i < 174000; i++) {
+    sent += "\\u0001";
+    quoted += "\\u0001";
+  }
+  expect_error(arn_body(",\"nextToken\":\"" + sent + "\""), kValidation,
+               "1 validation error detected: Value '" + quoted +
+                   "' at 'nextToken' failed to satisfy constraint: Member must have length less "
+                   "than or equal to 1024");
+  const std::string raw(1040000, '\x7f');
+  expect_error(arn_body(",\"nextToken\":\"" + raw + "\""), kValidation,
+               "1 validation error detected: Value '" + raw +
+                   "' at 'nextToken' failed to satisfy constraint: Member must have length less "
+                   "than or equal to 1024");
+}
+
 TEST_F(Gateway, SaysWhereABodyCannotBeRead) {
   expect_error("{", kSerialization, "line 1, column 1: string or '}' expected near end of file");
   expect_error("[]", kSerialization, "body: expected an object, found an array");
@@ -230,11 +248,12 @@ TEST_F(Gateway, LogsFailedCallsAndNoBodies) {
   ask(arn_body());
   ask(std::string("{\"executionArn\":\"") + kAbsentArn + "\"}");
   ask("{\"executionArn\":\"secret");
+  ask("{\"executionArn\":\"secret\"}");
   store_.damage(kArn);
   ask(arn_body());
   annals_gateway_stop(gateway_); /* every call has been logged */
   std::string log = testing::internal::GetCapturedStderr();
-  EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 3) << log;
+  EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 4) << log;
   EXPECT_NE(log.find("\"level\":\"info\",\"message\":\"call failed\",\"request_id\":\""),
             std::string::npos);
   EXPECT_NE(log.find(std::string("\"operation\":\"GetExecutionHistory\","
