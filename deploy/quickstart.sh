@@ -49,6 +49,7 @@ start() {
   trap stop EXIT
   trap 'exit 0' INT TERM HUP
   if ! read -r line <&"$output"; then
+    trap - EXIT
     cat "$dir/annalsd.log" >&2
     die "annalsd did not start (log: $dir/annalsd.log)"
   fi

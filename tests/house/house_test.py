@@ -1,0 +1,166 @@
+#!/usr/bin/python3
+"""The rules of the house that a program can check: walls, sizes, formatting."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import unittest
+
+from tests import unittest_xml
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+FOLDERS = (".ci", "bazel", "client", "deploy", "proto", "server", "storage", "tests")
+FUNCTION_LINES_MAX = 70
+FILE_LINES_MAX = 600
+HEADER_LINES_MAX = 200
+SOURCES = (".bzl", ".c", ".cc", ".def", ".h", ".proto", ".py", ".sh", "BUILD", "run")
+
+# Who may include a library, by prefix of what stands in <…>.
+LIBRARIES = {
+    "grpc/": ("server/rpc/", "client/"),
+    "rocksdb/": ("storage/rocksdb/",),
+    "microhttpd.h": ("server/gateway/", "server/ops/"),
+    "jansson.h": ("server/gateway/", "client/"),
+    "openssl/": ("server/history/", "server/gateway/"),
+}
+
+# What a folder may include of ours: the longest prefix that a file has counts. Every arrow points
+# down, and nobody but main's folder knows the engine.
+FLOORS = {
+    "proto/": ("proto/", "annals/v1/"),
+    "storage/": ("storage/",),
+    "server/ops/": ("server/ops/", "proto/"),
+    "server/history/": ("server/history/", "proto/", "storage/", "annals/"),
+    "client/": ("client/", "proto/", "annals/v1/", "google/"),
+    "server/rpc/": ("server/rpc/", "server/history/", "server/ops/", "proto/", "storage/", "google/",
+                    "annals/v1/"),
+    "server/gateway/": ("server/gateway/", "server/history/", "server/ops/", "proto/", "storage/"),
+    "server/": ("server/", "proto/", "storage/"),
+}
+ENGINE = "storage/rocksdb/"
+
+# What is known and has its reason.
+MAY_INCLUDE = {"server/main.c includes <grpc/grpc.h>"}  # the process's one grpc_init()
+MAY_BE_LONG = {"proto/annals/v1/history_event.proto"}  # 40 messages, each member documented
+
+INCLUDE = re.compile(r'^#\s*include\s+([<"])([^>"]+)[>"]', re.M)
+
+
+def find_files():
+    for folder in FOLDERS:
+        for path, _, names in os.walk(os.path.join(ROOT, folder)):
+            for name in names:
+                if name.endswith(SOURCES):
+                    yield os.path.relpath(os.path.join(path, name), ROOT)
+
+
+def read(path):
+    with open(os.path.join(ROOT, path), encoding="utf-8") as f:
+        return f.read()
+
+
+def c_functions(lines):
+    """Names and lengths: from the line after what came before, to the brace in the first column."""
+    begin = None
+    for number, line in enumerate(lines):
+        if line.startswith("}"):
+            if line.rstrip() == "}" and begin is not None:
+                yield lines[begin].strip(), number - begin + 1
+            begin = None
+        elif line.startswith(("#", "//", "/*", " *", "extern", "namespace")) or not line.strip():
+            if begin is not None and not any(l.rstrip().endswith("{") for l in lines[begin:number]):
+                begin = None
+        elif line.rstrip().endswith(";") and not line.startswith((" ", "\t")):
+            begin = None
+        elif begin is None and not line.startswith((" ", "\t")):
+            begin = number
+
+
+def python_functions(text):
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node.name, node.end_lineno - node.lineno + 1
+
+
+def shell_functions(lines):
+    begin = None
+    for number, line in enumerate(lines):
+        if re.match(r"^\w+\(\) \{", line):
+            begin = number
+        elif line.startswith("}") and begin is not None:
+            yield lines[begin], number - begin + 1
+            begin = None
+
+
+def functions(path):
+    text = read(path)
+    if path.endswith((".c", ".cc", ".h")):
+        return c_functions(text.splitlines())
+    if path.endswith(".py"):
+        return python_functions(text)
+    if path.endswith((".sh", "run")):
+        return shell_functions(text.splitlines())
+    return ()
+
+
+class HouseTest(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        self.files = sorted(find_files())
+        self.assertGreater(len(self.files), 100)
+
+    def test_walls_of_libraries(self):
+        wrong = []
+        for path in self.files:
+            if path.endswith((".c", ".h")) and not path.startswith("tests/"):
+                for kind, name in INCLUDE.findall(read(path)):
+                    for library, folders in LIBRARIES.items():
+                        if kind == "<" and name.startswith(library) and not path.startswith(folders):
+                            wrong.append("%s includes <%s>" % (path, name))
+        self.assertEqual([w for w in wrong if w not in MAY_INCLUDE], [])
+
+    def test_floors(self):
+        wrong = []
+        for path in self.files:
+            floor = max((f for f in FLOORS if path.startswith(f)), key=len, default=None)
+            if floor is None or not path.endswith((".c", ".h")):
+                continue
+            for kind, name in INCLUDE.findall(read(path)):
+                if kind == '"' and not (name.startswith(FLOORS[floor]) and (
+                        not name.startswith(ENGINE) or floor == "server/"
+                        or path.startswith(ENGINE))):
+                    wrong.append('%s includes "%s"' % (path, name))
+        self.assertEqual(wrong, [])
+
+    def test_functions_are_found(self):
+        names = [name for name, _ in functions("server/main.c")]
+        self.assertTrue(any(name.startswith("int main(") for name in names), names)
+
+    def test_length_of_functions(self):
+        self.assertEqual([], [
+            "%s: %s has %d lines" % (path, name, lines)
+            for path in self.files for name, lines in functions(path) if lines > FUNCTION_LINES_MAX])
+
+    def test_length_of_files(self):
+        wrong = []
+        for path in self.files:
+            lines = read(path).count("\n")
+            limit = HEADER_LINES_MAX if path.endswith(".h") else FILE_LINES_MAX
+            if lines > limit and path not in MAY_BE_LONG:
+                wrong.append("%s has %d lines" % (path, lines))
+        self.assertEqual(wrong, [])
+
+    @unittest.skipUnless(shutil.which("clang-format-14"), "clang-format-14 is not installed")
+    def test_clang_format(self):
+        files = [p for p in self.files if p.endswith((".c", ".cc", ".h"))]
+        done = subprocess.run(["clang-format-14", "--dry-run", *files], cwd=ROOT, text=True,
+                              capture_output=True, check=True)
+        self.assertEqual(sorted({line.partition(":")[0] for line in done.stderr.splitlines()
+                                 if "clang-format-violations" in line}), [])
+
+
+if __name__ == "__main__":
+    unittest_xml.main()
