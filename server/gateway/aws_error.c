@@ -5,7 +5,7 @@
 #include "proto/aws_json.h"
 #include "server/history/error.h"
 
-G_DEFINE_QUARK(annals - gateway - error, annals_gateway_error)
+G_DEFINE_QUARK(annals_gateway_error, annals_gateway_error)
 
 #define MODEL "com.amazonaws.swf.service.v2.model#"
 #define VALIDATE "com.amazon.coral.validate#"

@@ -17,7 +17,7 @@ enum {
 };
 
 #define BODY_BYTES_MAX ((size_t)1024 * 1024)
-#define REPLY_BYTES_MAX ((size_t)256 * 1024 * 1024)
+#define REPLY_BYTES_MAX ((size_t)512 * 1024 * 1024)
 
 struct annals_gateway {
   struct annals_gateway_options options; /* defaults filled in */
@@ -25,7 +25,7 @@ struct annals_gateway {
   struct MHD_Daemon *daemon; /* NULL when stopped */
 };
 
-G_DEFINE_QUARK(annals - gateway - start - error, annals_gateway_start_error)
+G_DEFINE_QUARK(annals_gateway_start_error, annals_gateway_start_error)
 
 /* What libmicrohttpd has to say: mostly of clients that went away. */
 G_GNUC_PRINTF(2, 0)

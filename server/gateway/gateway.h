@@ -32,7 +32,7 @@ struct annals_gateway_options {
   unsigned connection_timeout_s;  /* without a byte moving; 0: 60 */
   size_t body_bytes_max;          /* of a request; 0: 1 MiB */
   size_t reply_bytes_max;         /* made and not yet sent, of all connections; beyond it calls get
-                                     ThrottlingException; 0: 256 MiB */
+                                     ThrottlingException; 0: 512 MiB */
   unsigned stop_timeout_ms;       /* for answers on their way to slow clients; 0: 10,000 */
 };
 

@@ -16,7 +16,7 @@ struct annals_listen_address {
   struct addrinfo *found;
 };
 
-G_DEFINE_QUARK(annals - listen - error, annals_listen_error)
+G_DEFINE_QUARK(annals_listen_error, annals_listen_error)
 
 /* Splits [HOST]:PORT or HOST:PORT. ret_host is the caller's to free. */
 static bool split(const char *text, char **ret_host, const char **ret_port) {

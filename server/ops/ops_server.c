@@ -10,7 +10,7 @@ struct annals_ops_server {
   struct MHD_Daemon *daemon; /* NULL when stopped */
 };
 
-G_DEFINE_QUARK(annals - ops - server - error, annals_ops_server_error)
+G_DEFINE_QUARK(annals_ops_server_error, annals_ops_server_error)
 
 static enum MHD_Result reply(struct MHD_Connection *connection, unsigned status, const char *text) {
   g_autofree char *body = g_strconcat(text, "\n", NULL);
