@@ -315,6 +315,9 @@ bool annals_canonical_append(const struct annals_schema *schema, const uint8_t *
   struct path root = {NULL, NULL};
   size_t start = out->len;
   *ret_fault = (struct annals_event_fault){0};
+  if (annals_buffer_reserve(out, size) == NULL) {
+    return fail(&self, &root, ANNALS_FAULT_RESOURCES, "does not fit");
+  }
   if (!write_message(&self, &root, annals_schema_event(schema), event, size)) {
     return false;
   }
