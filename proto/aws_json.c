@@ -1,7 +1,6 @@
 #include "proto/aws_json.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include <string.h>
 
 #include "proto/wire.h"
 
@@ -31,25 +30,76 @@ static void append_escape(struct annals_buffer *out, uint8_t byte) {
   annals_buffer_append(out, text, escapes[byte] == 'u' ? 6 : 2);
 }
 
-void annals_aws_json_append_string(struct annals_buffer *out, const char *text, size_t size) {
-  const uint8_t *bytes = (const uint8_t *)text;
-  size_t start = 0;
-  annals_buffer_append_byte(out, '"');
-  for (size_t i = 0; i < size; i++) {
-    if (escapes[bytes[i]] != 0) {
-      annals_buffer_append(out, bytes + start, i - start);
-      append_escape(out, bytes[i]);
-      start = i + 1;
+/* Eight bytes at once, each of them 0x80 where it has to be escaped and 0 where not. */
+static uint64_t find_escapes(uint64_t bytes) {
+  const uint64_t ones = 0x0101010101010101;
+  const uint64_t highs = 0x8080808080808080;
+  uint64_t quote = bytes ^ (ones * '"');
+  uint64_t backslash = bytes ^ (ones * '\\');
+  /* x - 0x01 borrows into the high bit where x is 0, x - 0x20 where it is a control character. A
+   * borrow may mark the next byte too: what is marked is looked at again. */
+  uint64_t found = (quote - ones) | (backslash - ones) | (bytes - ones * 0x20);
+  return found & ~bytes & highs;
+}
+
+/* How many bytes from the start on stand for themselves. */
+static size_t plain_prefix(const uint8_t *bytes, size_t size) {
+  size_t i = 0;
+  for (; i + sizeof(uint64_t) <= size; i += sizeof(uint64_t)) {
+    uint64_t word;
+    memcpy(&word, bytes + i, sizeof word);
+    if (find_escapes(word) != 0) {
+      break;
     }
   }
-  annals_buffer_append(out, bytes + start, size - start);
+  while (i < size && escapes[bytes[i]] == 0) {
+    i++;
+  }
+  return i;
+}
+
+void annals_aws_json_append_string(struct annals_buffer *out, const char *text, size_t size) {
+  const uint8_t *bytes = (const uint8_t *)text;
+  annals_buffer_append_byte(out, '"');
+  while (size > 0) {
+    size_t plain = plain_prefix(bytes, size);
+    annals_buffer_append(out, bytes, plain);
+    bytes += plain;
+    size -= plain;
+    if (size > 0) {
+      append_escape(out, *bytes);
+      bytes++;
+      size--;
+    }
+  }
   annals_buffer_append_byte(out, '"');
 }
 
 static void append_int(struct annals_buffer *out, int64_t value) {
   char text[NUMBER_CHARS_MAX];
-  int n = snprintf(text, sizeof text, "%" PRId64, value);
-  annals_buffer_append(out, text, (size_t)n);
+  char *at = text + sizeof text;
+  uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
+  do {
+    *--at = (char)('0' + rest % 10);
+    rest /= 10;
+  } while (rest > 0);
+  if (value < 0) {
+    *--at = '-';
+  }
+  annals_buffer_append(out, at, (size_t)(text + sizeof text - at));
+}
+
+/* .58 for 580, nothing for 0. */
+static void append_millis(struct annals_buffer *out, unsigned millis) {
+  char text[] = {'.', (char)('0' + millis / 100), (char)('0' + millis / 10 % 10),
+                 (char)('0' + millis % 10)};
+  size_t size = sizeof text;
+  while (size > 1 && text[size - 1] == '0') {
+    size--;
+  }
+  if (size > 1) {
+    annals_buffer_append(out, text, size);
+  }
 }
 
 /* 1525283875.58: the API page's form, without trailing zeros. */
@@ -66,15 +116,8 @@ static bool append_timestamp(struct annals_buffer *out, const struct annals_wire
       millis = (int64_t)part.varint / 1000000;
     }
   }
-  char text[NUMBER_CHARS_MAX];
-  int n = snprintf(text, sizeof text, "%" PRId64 ".%03" PRId64, seconds, millis % 1000);
-  while (text[n - 1] == '0') {
-    n--;
-  }
-  if (text[n - 1] == '.') {
-    n--;
-  }
-  annals_buffer_append(out, text, (size_t)n);
+  append_int(out, seconds);
+  append_millis(out, (unsigned)(millis % 1000));
   return result == ANNALS_WIRE_END;
 }
 

@@ -18,7 +18,7 @@ void annals_buffer_reset(struct annals_buffer *buffer) {
   buffer->failed = false;
 }
 
-static bool grow(struct annals_buffer *buffer, size_t need) {
+static bool enlarge(struct annals_buffer *buffer, size_t need) {
   size_t cap = MAX(buffer->cap, (size_t)CAP_MIN);
   while (cap < need) {
     cap *= 2;
@@ -33,29 +33,12 @@ static bool grow(struct annals_buffer *buffer, size_t need) {
   return true;
 }
 
-uint8_t *annals_buffer_reserve(struct annals_buffer *buffer, size_t size) {
-  if (buffer->failed || size > buffer->max - buffer->len ||
-      (buffer->len + size > buffer->cap && !grow(buffer, buffer->len + size))) {
-    buffer->failed = true;
-    return NULL;
-  }
-  if (buffer->data == NULL && !grow(buffer, 1)) {
+uint8_t *annals_buffer_grow(struct annals_buffer *buffer, size_t size) {
+  if (buffer->failed || size > buffer->max - buffer->len || !enlarge(buffer, buffer->len + size)) {
     buffer->failed = true;
     return NULL;
   }
   return buffer->data + buffer->len;
-}
-
-void annals_buffer_append(struct annals_buffer *buffer, const void *bytes, size_t size) {
-  uint8_t *to = annals_buffer_reserve(buffer, size);
-  if (to != NULL && size > 0) {
-    memcpy(to, bytes, size);
-    buffer->len += size;
-  }
-}
-
-void annals_buffer_append_byte(struct annals_buffer *buffer, uint8_t byte) {
-  annals_buffer_append(buffer, &byte, 1);
 }
 
 void annals_buffer_append_text(struct annals_buffer *buffer, const char *text) {

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 G_BEGIN_DECLS
 
@@ -34,18 +35,36 @@ void annals_buffer_clear(struct annals_buffer *buffer);
 /* Empties the buffer and keeps its memory. */
 void annals_buffer_reset(struct annals_buffer *buffer);
 
+/* Makes room where there is none yet; what annals_buffer_reserve does not do itself. */
+G_GNUC_WARN_UNUSED_RESULT
+uint8_t *annals_buffer_grow(struct annals_buffer *buffer, size_t size);
+
 /*
  * Makes room for size more bytes and returns where they go, or NULL when the buffer has failed.
  * The caller writes up to size bytes there and adds what it wrote to len.
  */
 G_GNUC_WARN_UNUSED_RESULT
-uint8_t *annals_buffer_reserve(struct annals_buffer *buffer, size_t size);
+static inline uint8_t *annals_buffer_reserve(struct annals_buffer *buffer, size_t size) {
+  if (!buffer->failed && buffer->data != NULL && size <= buffer->cap - buffer->len) {
+    return buffer->data + buffer->len;
+  }
+  return annals_buffer_grow(buffer, size);
+}
 
 /* Appends bytes. */
-void annals_buffer_append(struct annals_buffer *buffer, const void *bytes, size_t size);
+static inline void annals_buffer_append(struct annals_buffer *buffer, const void *bytes,
+                                        size_t size) {
+  uint8_t *to = annals_buffer_reserve(buffer, size);
+  if (to != NULL && size > 0) {
+    memcpy(to, bytes, size);
+    buffer->len += size;
+  }
+}
 
 /* Appends one byte. */
-void annals_buffer_append_byte(struct annals_buffer *buffer, uint8_t byte);
+static inline void annals_buffer_append_byte(struct annals_buffer *buffer, uint8_t byte) {
+  annals_buffer_append(buffer, &byte, 1);
+}
 
 /* Appends a string without its NUL. */
 void annals_buffer_append_text(struct annals_buffer *buffer, const char *text);

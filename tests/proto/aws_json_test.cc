@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "tests/proto/codec_test_support.h"
 
 namespace {
@@ -93,6 +95,31 @@ TEST(AwsJson, EscapesWhatJsonMustHaveEscaped) {
   EXPECT_EQ(std::string(reinterpret_cast<char *>(out.data), out.len),
             "\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\\u001f\x7f é \xf0\x9f\x98\x80 \xe2\x80\xa8\"");
   annals_buffer_clear(&out);
+}
+
+/* Each byte at each place of a word: words are looked at eight bytes at a time. */
+TEST(AwsJson, EscapesEachByteAtEachPlace) {
+  for (int byte = 0; byte < 0x80; byte++) {
+    for (size_t place = 0; place < 20; place++) {
+      std::string text(20, 'a');
+      text[place] = static_cast<char>(byte);
+      std::string escaped(1, static_cast<char>(byte));
+      const char *const named = strchr("\"\"\\\\\bb\ff\nn\rr\tt", byte);
+      if (byte == '"' || byte == '\\') {
+        escaped = std::string("\\") + static_cast<char>(byte);
+      } else if (byte < 0x20) {
+        char hex[8];
+        snprintf(hex, sizeof hex, "\\u%04x", byte);
+        escaped = byte != 0 && named != nullptr ? std::string("\\") + named[1] : hex;
+      }
+      annals_buffer out;
+      annals_buffer_init(&out, 1000);
+      annals_aws_json_append_string(&out, text.data(), text.size());
+      EXPECT_EQ(std::string(reinterpret_cast<const char *>(out.data), out.len),
+                "\"" + text.substr(0, place) + escaped + text.substr(place + 1) + "\"");
+      annals_buffer_clear(&out);
+    }
+  }
 }
 
 TEST(AwsJson, WritesNegativeAndLargeNumbers) {

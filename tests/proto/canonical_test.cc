@@ -101,8 +101,8 @@ TEST_F(CanonicalTest, NormalisesNumbers) {
 }
 
 TEST_F(CanonicalTest, RefusesNegativeCounts) {
-  ExpectFault(Bytes(40, Int(1, -1)), ANNALS_FAULT_INVALID,
-              "map_state_started_event_details.length", "is negative");
+  ExpectFault(Bytes(40, Int(1, -1)), ANNALS_FAULT_INVALID, "map_state_started_event_details.length",
+              "is negative");
   ExpectFault(Bytes(40, Int(1, 0xffffffff)), ANNALS_FAULT_INVALID,
               "map_state_started_event_details.length", "is negative");
   ExpectFault(Bytes(kTaskScheduledDetails, Int(5, -1)), ANNALS_FAULT_INVALID,
