@@ -8,6 +8,8 @@
 
 #include "server/history/error.h"
 #include "server/ops/log.h"
+#include "server/rpc/inflate.h"
+#include "server/rpc/rpc_server.h"
 #include "server/rpc/rpc_status.h"
 #include "server/rpc/server_internal.h"
 
@@ -90,19 +92,57 @@ void annals_rpc_call_arm(struct annals_rpc_server *server, const struct annals_r
   g_assert(error == GRPC_CALL_OK);
 }
 
-/* Makes the message one piece of memory. Returns false when it cannot be read. */
-static bool gather_request(struct annals_rpc_call *call) {
+static bool refuse_message(GError **error, enum annals_inflate_result why) {
+  if (why == ANNALS_INFLATE_NO_MEMORY) {
+    return annals_error_set(error, ANNALS_REASON_OVERLOADED, "no memory for this request");
+  }
+  bool too_big = why == ANNALS_INFLATE_TOO_BIG;
+  GError *failure = annals_error_new(
+      too_big ? ANNALS_REASON_LIMIT_EXCEEDED : ANNALS_REASON_INVALID_REQUEST, "request %s",
+      too_big ? "is bigger than allowed when decompressed" : "cannot be decompressed");
+  annals_error_add_metadata(failure, "field", "request");
+  if (too_big) {
+    annals_error_add_metadata(failure, "limit", "%d", ANNALS_RPC_RECEIVE_BYTES_MAX);
+  }
+  g_propagate_error(error, failure);
+  return false;
+}
+
+/* Puts what the request's bytes unpack to in their place. */
+static bool inflate_request(struct annals_rpc_call *call, GError **error) {
+  struct annals_buffer message;
+  enum annals_inflate_result result = annals_inflate(GRPC_SLICE_START_PTR(call->request_slice),
+                                                     GRPC_SLICE_LENGTH(call->request_slice),
+                                                     ANNALS_RPC_RECEIVE_BYTES_MAX, &message);
+  grpc_slice_unref(call->request_slice);
+  call->request_slice = grpc_empty_slice();
+  if (result != ANNALS_INFLATE_OK) {
+    annals_buffer_clear(&message);
+    return refuse_message(error, result);
+  }
+  size_t size;
+  uint8_t *bytes = annals_buffer_steal(&message, &size);
+  call->request_slice = grpc_slice_new(bytes, size, g_free);
+  return true;
+}
+
+/* Makes the message one piece of memory. */
+static bool gather_request(struct annals_rpc_call *call, GError **error) {
   grpc_byte_buffer_reader reader;
   if (call->payload == NULL) {
     return true;
   }
   if (!grpc_byte_buffer_reader_init(&reader, call->payload)) {
-    return false;
+    return refuse_message(error, ANNALS_INFLATE_MALFORMED);
   }
+  bool compressed = call->payload->data.raw.compression != GRPC_COMPRESS_NONE;
   call->request_slice = grpc_byte_buffer_reader_readall(&reader);
   grpc_byte_buffer_reader_destroy(&reader);
   grpc_byte_buffer_destroy(call->payload);
   call->payload = NULL;
+  if (compressed && !inflate_request(call, error)) {
+    return false;
+  }
   call->request = GRPC_SLICE_START_PTR(call->request_slice);
   call->request_bytes = GRPC_SLICE_LENGTH(call->request_slice);
   return true;
@@ -116,9 +156,8 @@ void annals_rpc_call_release_request(struct annals_rpc_call *call) {
 }
 
 static void run(struct annals_rpc_call *call) {
-  if (!gather_request(call)) {
-    g_autoptr(GError) error = annals_error_new(ANNALS_REASON_INVALID_REQUEST,
-                                               "the request message cannot be decompressed");
+  g_autoptr(GError) error = NULL;
+  if (!gather_request(call, &error)) {
     annals_rpc_call_fail(call, error);
     return;
   }

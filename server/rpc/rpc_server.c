@@ -100,6 +100,10 @@ static grpc_server *create_core(void) {
       {.type = GRPC_ARG_INTEGER,
        .key = GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH,
        .value.integer = ANNALS_RPC_RECEIVE_BYTES_MAX},
+      /* The core would look at the size of a message only when it has been decompressed. */
+      {.type = GRPC_ARG_INTEGER,
+       .key = GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION,
+       .value.integer = 0},
   };
   grpc_channel_args channel_args = {.num_args = G_N_ELEMENTS(args), .args = args};
   return grpc_server_create(&channel_args, NULL);

@@ -16,7 +16,10 @@
 G_BEGIN_DECLS
 
 enum {
-  /* More than the domain takes, so that clients see the domain's errors. */
+  /*
+   * Of a request message, also when decompressed. More than the domain takes, so that clients see
+   * the domain's errors.
+   */
   ANNALS_RPC_RECEIVE_BYTES_MAX = 8 * 1024 * 1024,
 };
 

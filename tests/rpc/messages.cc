@@ -43,8 +43,8 @@ std::string Event::Bytes() const {
   if (seconds.has_value()) {
     bytes += BytesField(1, NonZero(1, *seconds) + NonZero(2, nanos));
   }
-  return bytes + NonZero(2, type) + NonZero(3, id) + NonZero(4, previous_id.value_or(id - 1)) +
-         details;
+  return bytes + NonZero(2, type) + NonZero(3, id) +
+         NonZero(4, previous_id.has_value() ? *previous_id : id - 1) + details;
 }
 
 Event PlainEvent(int64_t id, size_t input_size) {

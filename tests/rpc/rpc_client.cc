@@ -124,7 +124,9 @@ PendingCall::PendingCall(grpc_channel *channel, const std::string &path, const s
   grpc_slice_unref(method);
   if (!options.without_message) {
     grpc_slice slice = grpc_slice_from_copied_buffer(request.data(), request.size());
-    request_ = grpc_raw_byte_buffer_create(&slice, 1);
+    request_ = options.compressed
+                   ? grpc_raw_compressed_byte_buffer_create(&slice, 1, GRPC_COMPRESS_GZIP)
+                   : grpc_raw_byte_buffer_create(&slice, 1);
     grpc_slice_unref(slice);
   }
   grpc_metadata_array_init(&initial_metadata_);

@@ -45,6 +45,7 @@ struct Reply {
 struct CallOptions {
   int64_t timeout_ms = 60000;
   bool without_message = false;
+  bool compressed = false;  // the request is compressed already, as the client says of all
 };
 
 // A call under way. Waits for its end when it goes.
