@@ -52,16 +52,24 @@ static void flags_clear(struct flags *flags) {
   g_free(flags->config);
 }
 
+static char *help_of(const struct option *option) {
+  return option->kind == SWITCH || *option->initial == '\0'
+             ? g_strdup(option->help)
+             : g_strdup_printf("%s (%s)", option->help, option->initial);
+}
+
 static bool parse_flags(int argc, char **argv, struct flags *flags, GError **error) {
   GOptionEntry entries[OPTION_COUNT + 2] = {0};
+  char *texts[OPTION_COUNT];
   for (size_t i = 0; i < OPTION_COUNT; i++) {
     const struct option *option = &options_table[i];
     bool is_switch = option->kind == SWITCH;
+    texts[i] = help_of(option);
     entries[i] = (GOptionEntry){
         .long_name = option->name,
         .arg = is_switch ? G_OPTION_ARG_NONE : G_OPTION_ARG_STRING,
         .arg_data = is_switch ? (gpointer)&flags->switches[i] : (gpointer)&flags->values[i],
-        .description = option->help,
+        .description = texts[i],
         .arg_description = option->argument,
     };
   }
@@ -84,6 +92,7 @@ static bool parse_flags(int argc, char **argv, struct flags *flags, GError **err
     ok = false;
   }
   for (size_t i = 0; i < OPTION_COUNT; i++) {
+    g_free(texts[i]);
     if (flags->switches[i]) {
       flags->values[i] = g_strdup("true");
     }
