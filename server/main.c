@@ -1,5 +1,4 @@
 /* annalsd: reads its options, starts the server, waits for a signal. */
-#include <grpc/grpc.h>
 #include <locale.h>
 #include <malloc.h>
 #include <signal.h>
@@ -63,9 +62,7 @@ int main(int argc, char **argv) {
   signal(SIGPIPE, SIG_IGN);
   /* gRPC's own log is not in our form, and says nothing that our errors do not. */
   g_setenv("GRPC_VERBOSITY", "NONE", FALSE);
-  grpc_init();
   int status = run(&options, &signals);
   annals_options_clear(&options);
-  grpc_shutdown();
   return status;
 }

@@ -16,7 +16,7 @@ G_BEGIN_DECLS
 struct annals_server;
 
 /*
- * Starts everything; on return calls are being served. gRPC must have been initialised.
+ * Starts everything; on return calls are being served.
  *
  * All ports are taken before the store is touched, so that a second server on the same ports leaves
  * the data alone.

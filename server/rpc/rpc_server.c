@@ -133,6 +133,7 @@ struct annals_rpc_server *annals_rpc_server_bind(const char *address, unsigned t
   server->shutdown_tag.on = on_shutdown;
   server->poller_count =
       CLAMP(thread_count != 0 ? thread_count : g_get_num_processors(), 1, THREADS_MAX);
+  grpc_init();
   server->core = create_core();
   for (unsigned i = 0; i < server->poller_count; i++) {
     server->pollers[i].queue = grpc_completion_queue_create_for_next(NULL);
@@ -253,5 +254,6 @@ void annals_rpc_server_free(struct annals_rpc_server *server) {
   }
   pthread_mutex_destroy(&server->lock);
   pthread_cond_destroy(&server->changed);
+  grpc_shutdown_blocking();
   g_free(server);
 }

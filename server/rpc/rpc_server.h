@@ -26,7 +26,7 @@ enum {
 struct annals_rpc_server;
 
 /*
- * Binds the address, without taking calls yet. gRPC must have been initialised (grpc_init).
+ * Binds the address, without taking calls yet. Nothing may fork afterwards.
  * address is HOST:PORT, with port 0 for any free one; thread_count is the number of completion
  * queues, 0 for one per processor, 16 at most.
  * Errors: G_FILE_ERROR, one line naming the address.

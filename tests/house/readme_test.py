@@ -1,0 +1,59 @@
+#!/usr/bin/python3
+"""What the README repeats from tables in the code stands there as the code has it."""
+
+import os
+import re
+import subprocess
+import unittest
+
+from tests import unittest_xml
+
+GRPC_CODES = {
+    3: "INVALID_ARGUMENT",
+    5: "NOT_FOUND",
+    6: "ALREADY_EXISTS",
+    7: "PERMISSION_DENIED",
+    8: "RESOURCE_EXHAUSTED",
+    9: "FAILED_PRECONDITION",
+    13: "INTERNAL",
+    14: "UNAVAILABLE",
+    15: "DATA_LOSS",
+    16: "UNAUTHENTICATED",
+}
+REASON = re.compile(r'ANNALS_REASON\((\w+),\s*(\d+),\s*"(\w*)",\s*(\d+),\s*(-?\d+),\s*"([^"]*)"\)')
+
+
+def read(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
+def reason_row(name, grpc, aws, http, retry_ms, meaning):
+    retry = "–" if retry_ms == "-1" else "%g s" % (int(retry_ms) / 1000)
+    return "| %s | %s | %s | %s | %s | %s |" % (
+        name, GRPC_CODES[int(grpc)], aws or "–", http if aws else "–", retry, meaning)
+
+
+class ReadmeTest(unittest.TestCase):
+    def setUp(self):
+        self.readme = read("README.md")
+
+    def test_errors(self):
+        table = read("server/history/reason.def")
+        reasons = REASON.findall(table)
+        self.assertEqual(len(reasons), table.count("ANNALS_REASON(") - 1)
+        rows = "\n".join(reason_row(*reason) for reason in reasons)
+        self.assertIn("|---|---|---|---|---|---|\n" + rows + "\n\n", self.readme)
+
+    def test_help(self):
+        text = subprocess.run([os.environ["ANNALSD"], "--help"], check=True, capture_output=True,
+                              text=True, env={"LC_ALL": "C.UTF-8"}).stdout
+        self.assertIn("```\n" + text.strip() + "\n```\n", self.readme)
+
+    def test_links(self):
+        for path in re.findall(r"\]\(([^)#:]+)\)", self.readme):
+            self.assertTrue(os.path.exists(path), path)
+
+
+if __name__ == "__main__":
+    unittest_xml.main()
