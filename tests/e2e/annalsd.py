@@ -153,13 +153,12 @@ class CallError(Exception):
 
 
 class Client:
-    """A gRPC client made of the .proto's descriptors."""
+    """A gRPC client made of the .proto's descriptors, with gRPC's usual limit of 4 MiB."""
 
-    def __init__(self, address, max_bytes=-1):
+    def __init__(self, address):
         # A channel of its own, even to an address that another one goes to.
         self.channel = grpc.insecure_channel(address, options=[
             ("grpc.use_local_subchannel_pool", 1),
-            ("grpc.max_receive_message_length", max_bytes),
             ("grpc.enable_http_proxy", 0),
         ])
 

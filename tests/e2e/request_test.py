@@ -136,8 +136,8 @@ class RequestTest(ServerTest):
     """What a request may be."""
 
     def test_no_events(self):
-        self.refused(self.append, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", {},
-                     ["events"])
+        self.refused(self.append, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST",
+                     {"field": "events"}, ["events"])
 
     def test_1000_events(self):
         events = annalsd.simple_history(1001)
@@ -197,7 +197,7 @@ class RequestTest(ServerTest):
             with self.subTest(value=value):
                 error = self.refused(lambda: self.client.page(self.arn, max_results=value),
                                      grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST",
-                                     {}, ["max_results"])
+                                     {"field": "max_results"}, ["max_results"])
                 self.assertEqual(error.violations[0][1], "Member must have value " + (
                     "greater than or equal to 0" if value < 0 else "less than or equal to 1000"))
 
@@ -208,12 +208,12 @@ class RequestTest(ServerTest):
     def test_token_too_long(self):
         self.refused(lambda: self.client.page(self.arn, next_token="x" * 1025),
                      grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST",
-                     {}, ["next_token"])
+                     {"field": "next_token"}, ["next_token"])
 
     def test_all_violations_are_named(self):
         self.refused(lambda: self.client.page("", max_results=-1, next_token="x" * 1025),
                      grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST",
-                     {}, ["execution_arn", "max_results", "next_token"])
+                     {"field": "execution_arn"}, ["execution_arn", "max_results", "next_token"])
 
     def test_nothing_leaks_into_messages(self):
         error = self.refused_event(passed(2, payload="SECRET\0"),
@@ -277,7 +277,7 @@ class ArnTest(ServerTest):
         self.refused(lambda: self.client.append(arn, [started()]),
                      grpc.StatusCode.INVALID_ARGUMENT, "INVALID_ARN", {})
         self.refused(lambda: self.client.page(arn), grpc.StatusCode.INVALID_ARGUMENT,
-                     "INVALID_REQUEST", {}, ["execution_arn"])
+                     "INVALID_REQUEST", {"field": "execution_arn"}, ["execution_arn"])
 
     def test_missing(self):
         self.refused(lambda: self.client.append("", [started()]),
