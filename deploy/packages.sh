@@ -28,6 +28,7 @@ build=(
   pkgconf
   protobuf-c-compiler
   protobuf-compiler
+  zlib1g-dev
 )
 run=(
   curl
