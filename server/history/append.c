@@ -63,7 +63,7 @@ static bool compare_event(struct annals_append *append, const struct annals_fram
   if (!annals_canonical_head(annals_history_options(append->history)->schema, stored->event,
                              stored->event_size, &head) ||
       head.id != id) {
-    append->error = annals_history_store_error(ANNALS_STORE_CORRUPT);
+    append->error = annals_history_damage_error("an event of the history");
     return false;
   }
   if (id >= first_id && !is_same(append, (size_t)(id - first_id), stored, &head)) {
@@ -108,7 +108,7 @@ static bool make_record(struct annals_append *append) {
     execution.start_seconds = batch->events[0].settled_seconds;
     execution.start_nanos = batch->events[0].settled_nanos;
   } else if (!annals_execution_read(append->get.record, &execution)) {
-    append->error = annals_history_store_error(ANNALS_STORE_CORRUPT);
+    append->error = annals_history_damage_error("the execution's record");
     return false;
   }
   annals_batch_apply(batch, stored_count(append), &execution);
@@ -287,9 +287,9 @@ static bool finish_tail(struct annals_append *append) {
   if (outcome == ANNALS_STORE_NOT_FOUND) {
     append->last_id = 0;
   } else if (outcome != ANNALS_STORE_OK) {
-    return fail(append, annals_history_store_error(outcome));
+    return fail(append, annals_history_read_error(&append->tail.op));
   } else if (!take_tail(append)) {
-    return fail(append, annals_history_store_error(ANNALS_STORE_CORRUPT));
+    return fail(append, annals_history_damage_error("the last event of the history"));
   }
   if (append->batch->events[0].head.id > append->last_id + 1) {
     return fail(append, gap_error(append));
@@ -307,25 +307,25 @@ static bool finish_compare(struct annals_append *append) {
     return false;
   }
   if (append->read.op.outcome != ANNALS_STORE_OK) {
-    return fail(append, annals_history_store_error(append->read.op.outcome));
+    return fail(append, annals_history_read_error(&append->read.op));
   }
   if (append->conflict_id != 0) {
     return fail(append, conflict_error(append));
   }
   if (append->compared_id != first_id + (int64_t)stored_count(append) - 1) {
-    return fail(append, annals_history_store_error(ANNALS_STORE_CORRUPT));
+    return fail(append, annals_history_damage_error("events of the history are missing"));
   }
   return prepare_record(append);
 }
 
 static bool finish_record(struct annals_append *append) {
   if (append->get.op.outcome != ANNALS_STORE_OK) {
-    return fail(append, annals_history_store_error(append->get.op.outcome));
+    return fail(append, annals_history_read_error(&append->get.op));
   }
   struct annals_execution stored;
   if (!annals_execution_read(append->get.record, &stored)) {
     g_clear_pointer(&append->get.record, g_bytes_unref);
-    return fail(append, annals_history_store_error(ANNALS_STORE_CORRUPT));
+    return fail(append, annals_history_damage_error("the execution's record"));
   }
   bool ok = annals_append_request_check_unchanged(&append->request, &stored, &append->error) &&
             prepare_write(append);
@@ -340,7 +340,7 @@ static bool finish_write(struct annals_append *append) {
     return finish(append, stored_count(append), append->write.last_id);
   }
   if (outcome != ANNALS_STORE_CONFLICT) {
-    return fail(append, annals_history_store_error(outcome));
+    return fail(append, annals_history_write_error(&append->write.op));
   }
   if (++append->attempts == ATTEMPTS_MAX) {
     return fail(append, annals_error_new(ANNALS_REASON_OVERLOADED,

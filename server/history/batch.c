@@ -50,6 +50,7 @@ static bool check_sizes(const struct annals_event_bytes *events, size_t event_co
                         GError **error) {
   if (event_count == 0) {
     GError *failure = annals_error_new(ANNALS_REASON_INVALID_REQUEST, "events is empty");
+    annals_error_add_metadata(failure, "field", "events");
     annals_error_add_violation(failure, "events", NULL, "Member must hold at least 1 event");
     g_propagate_error(error, failure);
     return false;

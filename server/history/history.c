@@ -43,24 +43,41 @@ int64_t annals_history_now_us(const struct annals_history *history) {
   return history->options.now_us(history->options.now_context);
 }
 
-GError *annals_history_store_error(enum annals_store_outcome outcome) {
-  switch (outcome) {
+/* A failure whose message ends with what the engine has to say, if anything. */
+static GError *engine_error(enum annals_reason reason, const char *text, const char *detail) {
+  return annals_error_new(reason, "%s%s%s", text, *detail != '\0' ? ": " : "", detail);
+}
+
+GError *annals_history_damage_error(const char *what) {
+  return engine_error(ANNALS_REASON_DATA_CORRUPTED, "stored data is damaged", what);
+}
+
+GError *annals_history_write_error(const struct annals_store_op *op) {
+  switch (op->outcome) {
     case ANNALS_STORE_CORRUPT:
-      return annals_error_new(ANNALS_REASON_DATA_CORRUPTED, "stored data is damaged");
+      return annals_history_damage_error(op->detail);
     case ANNALS_STORE_NO_SPACE:
-      return annals_error_new(ANNALS_REASON_NO_SPACE,
-                              "the server's disk is nearly full; nothing was stored");
+      return engine_error(ANNALS_REASON_NO_SPACE,
+                          "the server's disk is nearly full; nothing was stored", op->detail);
     case ANNALS_STORE_UNAVAILABLE:
-      return annals_error_new(
-          ANNALS_REASON_WRITES_STOPPED,
-          "the store takes no appends until it is restarted; nothing was stored");
+      return engine_error(ANNALS_REASON_WRITES_STOPPED,
+                          "the store takes no appends until it is restarted; nothing was stored",
+                          op->detail);
     case ANNALS_STORE_UNKNOWN:
-      return annals_error_new(ANNALS_REASON_OUTCOME_UNKNOWN,
-                              "the events may or may not be stored; repeat the same append");
+      return engine_error(ANNALS_REASON_OUTCOME_UNKNOWN,
+                          "the events may or may not be stored; repeat the same append",
+                          op->detail);
     case ANNALS_STORE_OK:
     case ANNALS_STORE_NOT_FOUND:
     case ANNALS_STORE_CONFLICT:
       break;
   }
   return annals_error_new(ANNALS_REASON_INTERNAL, "the store answered what it should not");
+}
+
+GError *annals_history_read_error(const struct annals_store_op *op) {
+  if (op->outcome == ANNALS_STORE_UNAVAILABLE) {
+    return engine_error(ANNALS_REASON_INTERNAL, "the store cannot be read", op->detail);
+  }
+  return annals_history_write_error(op);
 }

@@ -49,10 +49,14 @@ const struct annals_history_options *annals_history_options(const struct annals_
 int64_t annals_history_now_us(const struct annals_history *history);
 
 /*
- * Turns a store's outcome that is not OK into a failure. NOT_FOUND and CONFLICT have meanings of
- * their own for each operation, and are INTERNAL here.
+ * Turns the outcome of a store's append, or of any other operation, into a failure; it is not OK.
+ * NOT_FOUND and CONFLICT have meanings of their own for each operation, and are INTERNAL here.
  */
-GError *annals_history_store_error(enum annals_store_outcome outcome);
+GError *annals_history_write_error(const struct annals_store_op *op);
+GError *annals_history_read_error(const struct annals_store_op *op);
+
+/* Makes the failure of data that the store gave and that is not what was stored. */
+GError *annals_history_damage_error(const char *what);
 
 G_END_DECLS
 

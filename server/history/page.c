@@ -27,6 +27,7 @@ static void violation(GError **error, const char *field, const char *value,
                       const char *constraint) {
   if (*error == NULL) {
     *error = annals_error_new(ANNALS_REASON_INVALID_REQUEST, "%s: %s", field, constraint);
+    annals_error_add_metadata(*error, "field", "%s", field);
   }
   annals_error_add_violation(*error, field, value, constraint);
 }
@@ -216,9 +217,9 @@ static bool start_read(struct annals_page *page) {
   return store->ops->read(store, &page->read) == ANNALS_STORE_DONE;
 }
 
-static GError *store_error(const struct annals_page *page, enum annals_store_outcome outcome) {
-  if (outcome != ANNALS_STORE_NOT_FOUND) {
-    return annals_history_store_error(outcome);
+static GError *store_error(const struct annals_page *page, const struct annals_store_op *op) {
+  if (op->outcome != ANNALS_STORE_NOT_FOUND) {
+    return annals_history_read_error(op);
   }
   GError *error = annals_error_new(ANNALS_REASON_EXECUTION_DOES_NOT_EXIST,
                                    "no execution has the ARN %s", page->request.execution_arn);
@@ -229,13 +230,13 @@ static GError *store_error(const struct annals_page *page, enum annals_store_out
 /* Gets the start time out of the record; frees the record. */
 static GError *record_start(struct annals_page *page, int64_t *ret_seconds, int32_t *ret_nanos) {
   if (page->get.op.outcome != ANNALS_STORE_OK) {
-    return store_error(page, page->get.op.outcome);
+    return store_error(page, &page->get.op);
   }
   struct annals_execution execution;
   bool ok = annals_execution_read(page->get.record, &execution);
   g_clear_pointer(&page->get.record, g_bytes_unref);
   if (!ok) {
-    return annals_history_store_error(ANNALS_STORE_CORRUPT);
+    return annals_history_damage_error("the execution's record");
   }
   *ret_seconds = execution.start_seconds;
   *ret_nanos = execution.start_nanos;
@@ -255,11 +256,11 @@ static void finish_verify(struct annals_page *page) {
 
 static void finish_read(struct annals_page *page) {
   if (page->read.op.outcome != ANNALS_STORE_OK) {
-    page->error = store_error(page, page->read.op.outcome);
+    page->error = store_error(page, &page->read.op);
   } else if (page->events.failed) {
     page->error = annals_error_new(ANNALS_REASON_OVERLOADED, "no memory for this page");
   } else if (page->damaged) {
-    page->error = annals_history_store_error(ANNALS_STORE_CORRUPT);
+    page->error = annals_history_damage_error("an event of the history");
   }
 }
 

@@ -245,10 +245,16 @@ void annals_rpc_call_reply(struct annals_rpc_call *call, struct annals_buffer *m
 }
 
 static void log_failure(const struct annals_rpc_call *call, const GError *error) {
-  const char *reason = annals_reason_info(annals_error_reason(error))->name;
-  annals_log_info("call failed", ANNALS_LOG_TEXT("method", call->method->path),
-                  ANNALS_LOG_TEXT("reason", reason),
-                  ANNALS_LOG_NUMBER("duration_us", g_get_monotonic_time() - call->started_us));
+  const struct annals_reason_info *reason = annals_reason_info(annals_error_reason(error));
+  enum annals_log_level level = reason->http_status == 500 ? ANNALS_LOG_ERROR : ANNALS_LOG_INFO;
+  const struct annals_log_field fields[] = {
+      ANNALS_LOG_TEXT("method", call->method->path),
+      ANNALS_LOG_TEXT("reason", reason->name),
+      /* Of failures that are the client's the text may quote the request. */
+      ANNALS_LOG_TEXT("detail", reason->http_status >= 500 ? error->message : NULL),
+      ANNALS_LOG_NUMBER("duration_us", g_get_monotonic_time() - call->started_us),
+  };
+  annals_log_write(level, "call failed", fields, G_N_ELEMENTS(fields));
 }
 
 void annals_rpc_call_fail(struct annals_rpc_call *call, const GError *error) {

@@ -276,7 +276,7 @@ TEST_P(AppendTest, LengthsOverTheModelsAreRefusedWithTheLimit) {
 }
 
 TEST_P(AppendTest, ABatchHas1To1000Events) {
-  ExpectRefused(Append({}), "INVALID_REQUEST", "events is empty", {});
+  ExpectRefused(Append({}), "INVALID_REQUEST", "events is empty", {{"field", "events"}});
   std::vector<std::string> events = Chain(1001);
   ExpectRefused(Append(events), "LIMIT_EXCEEDED",
                 "events holds more than 1000 events, the most that one append may hold",

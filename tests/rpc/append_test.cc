@@ -69,7 +69,7 @@ TEST_F(Append, AnswersInExactlyTheseBytes) {
 
 TEST_F(Append, NeedsAnEvent) {
   const Reply reply = service_.Append(Arn(), {});
-  ExpectRefused(reply, "INVALID_REQUEST", {});
+  ExpectRefused(reply, "INVALID_REQUEST", {{"field", "events"}});
   ASSERT_EQ(reply.error.violations.size(), 1u);
   EXPECT_EQ(reply.error.violations[0].first, "events");
 }
@@ -484,6 +484,10 @@ TEST_F(Append, TellsWhatTheStoreSays) {
         SCOPED_TRACE(outcome.reason);
         service_.Fail(operation, outcome.outcome);
         const Reply reply = service_.Append(request);
+        if (outcome.outcome == ANNALS_STORE_UNAVAILABLE && operation != ANNALS_FAULTY_APPEND) {
+          ExpectFailure(reply, GRPC_STATUS_INTERNAL, "INTERNAL");
+          continue;
+        }
         ExpectFailure(reply, outcome.code, outcome.reason);
         EXPECT_EQ(reply.error.retry_ms, outcome.retry_ms);
       }

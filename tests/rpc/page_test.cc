@@ -225,7 +225,7 @@ TEST_F(PageTest, TellsWhatTheStoreSays) {
       ExpectFailure(reply, GRPC_STATUS_DATA_LOSS, "DATA_CORRUPTED");
       EXPECT_EQ(reply.error.retry_ms, -1);
       service_.Fail(operation, ANNALS_STORE_UNAVAILABLE);
-      EXPECT_EQ(service_.Get(next).code, GRPC_STATUS_UNAVAILABLE);
+      EXPECT_EQ(service_.Get(next).code, GRPC_STATUS_INTERNAL);
     }
   }
   EXPECT_EQ(Page(service_.Get(next)).events, PlainEvents(3, 4));

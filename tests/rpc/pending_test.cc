@@ -77,7 +77,7 @@ TEST_F(Pending, BearsAnEngineThatIsFasterThanTheHandler) {
   EXPECT_EQ(Appended(StartAppend(4, 4)->Wait()).last_event_id, 4);
   service_.Fail(ANNALS_FAULTY_TAIL, ANNALS_STORE_UNAVAILABLE);
   service_.watched().ReturnAfterCompletions(1);
-  ExpectFailure(StartAppend(5, 5)->Wait(), GRPC_STATUS_UNAVAILABLE, "WRITES_STOPPED");
+  ExpectFailure(StartAppend(5, 5)->Wait(), GRPC_STATUS_INTERNAL, "INTERNAL");
 }
 
 TEST_F(Pending, BearsClientsThatCancel) {

@@ -27,7 +27,8 @@ TEST(Transport, AnswersACallWithoutAMessage) {
   Reply reply = service.client().Call(kAppendPath, "", options);
   ExpectFailure(reply, GRPC_STATUS_INVALID_ARGUMENT, "INVALID_ARN");
   reply = service.client().Call(kPagePath, "", options);
-  ExpectFailure(reply, GRPC_STATUS_INVALID_ARGUMENT, "INVALID_REQUEST");
+  ExpectFailure(reply, GRPC_STATUS_INVALID_ARGUMENT, "INVALID_REQUEST",
+                {{"field", "execution_arn"}});
 }
 
 TEST(Transport, AnswersAnEmptyMessage) {
@@ -35,7 +36,7 @@ TEST(Transport, AnswersAnEmptyMessage) {
   ExpectFailure(service.client().Call(kAppendPath, ""), GRPC_STATUS_INVALID_ARGUMENT,
                 "INVALID_ARN");
   ExpectFailure(service.client().Call(kPagePath, ""), GRPC_STATUS_INVALID_ARGUMENT,
-                "INVALID_REQUEST");
+                "INVALID_REQUEST", {{"field", "execution_arn"}});
 }
 
 TEST(Transport, AnswersGarbage) {
@@ -236,7 +237,8 @@ TEST(Transport, DeliversTheLongestErrorsUnderTheirOwnCode) {
   request.max_results = -2147483647;
   request.next_token = std::string(1 << 20, '\x7f');
   Reply reply = service.Get(request);
-  ExpectFailure(reply, GRPC_STATUS_INVALID_ARGUMENT, "INVALID_REQUEST");
+  ExpectFailure(reply, GRPC_STATUS_INVALID_ARGUMENT, "INVALID_REQUEST",
+                {{"field", "execution_arn"}});
   EXPECT_EQ(reply.error.violations.size(), 3u);
 }
 
