@@ -13,6 +13,8 @@ enum {
   THREADS_MAX = 16,
   /* Calls that may arrive at one queue before its thread gets to post a slot again. */
   SLOTS_PER_METHOD = 64,
+  /* For idle clients to see the core's GOAWAY and close their connections. */
+  LINGER_MS = 500,
 };
 
 /* A completion queue and the one thread that serves it. */
@@ -179,14 +181,17 @@ void annals_rpc_server_start(struct annals_rpc_server *server, struct annals_his
   }
 }
 
-/*
- * Waits until the core has shut down and no call lives, or until a time of CLOCK_MONOTONIC; NULL:
- * for ever. Returns whether it is quiet.
- */
-static bool wait_quiet(struct annals_rpc_server *server, const struct timespec *until) {
+/* A time of CLOCK_MONOTONIC. */
+static struct timespec in_ms(int ms) {
+  gint64 us = g_get_monotonic_time() + (gint64)ms * 1000;
+  return (struct timespec){.tv_sec = us / G_USEC_PER_SEC, .tv_nsec = us % G_USEC_PER_SEC * 1000};
+}
+
+/* Waits until no call lives and, if core is set, the core has shut down. until: NULL for ever. */
+static bool wait_quiet(struct annals_rpc_server *server, bool core, const struct timespec *until) {
   int errnum = 0;
   pthread_mutex_lock(&server->lock);
-  while (errnum == 0 && (!server->shut_down || server->live_calls > 0)) {
+  while (errnum == 0 && (server->live_calls > 0 || (core && !server->shut_down))) {
     errnum = until != NULL ? pthread_cond_timedwait(&server->changed, &server->lock, until)
                            : pthread_cond_wait(&server->changed, &server->lock);
   }
@@ -201,14 +206,15 @@ static void stop_unstarted(struct annals_rpc_server *server) {
   (void)grpc_completion_queue_next(queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
 }
 
+/* Calls get the grace; connections on which there is none are not worth the wait. */
 static void stop_started(struct annals_rpc_server *server, int grace_ms) {
-  gint64 until_us = g_get_monotonic_time() + (gint64)grace_ms * 1000;
-  struct timespec until = {.tv_sec = until_us / G_USEC_PER_SEC,
-                           .tv_nsec = until_us % G_USEC_PER_SEC * 1000};
+  struct timespec grace = in_ms(grace_ms);
   grpc_server_shutdown_and_notify(server->core, server->pollers[0].queue, &server->shutdown_tag);
-  if (!wait_quiet(server, &until)) {
+  bool quiet = wait_quiet(server, /*core=*/false, &grace);
+  struct timespec linger = in_ms(MIN(LINGER_MS, grace_ms));
+  if (!quiet || !wait_quiet(server, /*core=*/true, &linger)) {
     grpc_server_cancel_all_calls(server->core);
-    wait_quiet(server, NULL);
+    wait_quiet(server, /*core=*/true, NULL);
   }
 }
 
