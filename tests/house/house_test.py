@@ -41,9 +41,6 @@ FLOORS = {
 }
 ENGINE = "storage/rocksdb/"
 
-# What is known and has its reason.
-MAY_INCLUDE = {"server/main.c includes <grpc/grpc.h>"}  # the process's one grpc_init()
-
 INCLUDE = re.compile(r'^#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 
 
@@ -119,7 +116,7 @@ class HouseTest(unittest.TestCase):
                     for library, folders in LIBRARIES.items():
                         if kind == "<" and name.startswith(library) and not path.startswith(folders):
                             wrong.append("%s includes <%s>" % (path, name))
-        self.assertEqual([w for w in wrong if w not in MAY_INCLUDE], [])
+        self.assertEqual(wrong, [])
 
     def test_floors(self):
         wrong = []
