@@ -73,12 +73,13 @@ static bool check_sizes(const struct annals_event_bytes *events, size_t event_co
   return true;
 }
 
-static bool check_ids(const struct annals_event_head *head, int64_t expected_id, size_t index,
-                      GError **error) {
+/* previous: the event before it in the batch; NULL for the first. */
+static bool check_ids(const struct annals_event_head *head,
+                      const struct annals_event_head *previous, size_t index, GError **error) {
   if (head->id < 1) {
     return invalid(error, index, "id", "must be at least 1");
   }
-  if (index > 0 && head->id != expected_id) {
+  if (previous != NULL && head->id - 1 != previous->id) {
     return invalid(error, index, "id", "does not follow the id of the event before it");
   }
   if (head->previous_event_id < 0 || head->previous_event_id >= head->id) {
@@ -155,9 +156,9 @@ struct annals_batch *annals_batch_new(const struct annals_schema *schema,
   bool ok = true;
   for (size_t i = 0; ok && i < event_count; i++) {
     const struct annals_event_head *head = &batch->events[i].head;
-    int64_t expected_id = i > 0 ? batch->events[i - 1].head.id + 1 : 0;
+    const struct annals_event_head *previous = i > 0 ? &batch->events[i - 1].head : NULL;
     ok = canonicalize(schema, &events[i], i, batch, error) &&
-         check_ids(head, expected_id, i, error) &&
+         check_ids(head, previous, i, error) &&
          check_type(schema, &batch->events[i], i, error) && check_timestamp(head, i, error);
   }
   if (!ok) {

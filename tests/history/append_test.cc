@@ -91,6 +91,19 @@ TEST_P(AppendTest, IdsAreContiguousWithinABatch) {
                 "events[0].id must be at least 1", {{"event_index", "0"}, {"field", "id"}});
 }
 
+TEST_P(AppendTest, NoIdFollowsTheGreatest) {
+  ExpectRefused(Append({Entered(INT64_MAX), Entered(1)}), "INVALID_EVENT",
+                "events[1].id does not follow the id of the event before it",
+                {{"event_index", "1"}, {"field", "id"}});
+  ExpectRefused(Append({Entered(INT64_MAX - 1), Entered(INT64_MAX)}), "EVENT_GAP",
+                "the first event has id 9223372036854775806, but the history goes on at id 1",
+                {{"expected_event_id", "1"}});
+  ExpectAppended(Append({Started()}), 1, 1, 0);
+  ExpectRefused(Append({Entered(INT64_MAX)}), "EVENT_GAP",
+                "the first event has id 9223372036854775807, but the history goes on at id 2",
+                {{"expected_event_id", "2"}});
+}
+
 TEST_P(AppendTest, PreviousIdIsBelowTheId) {
   const char message[] = "events[1].previous_event_id must be at least 0 and less than id";
   Metadata metadata = {{"event_index", "1"}, {"field", "previous_event_id"}};
