@@ -38,4 +38,9 @@ void annals_store_op_set(struct annals_store_op *op, enum annals_store_outcome o
   g_strlcpy(op->detail, detail != NULL ? detail : "", sizeof op->detail);
   /* Engines quote libraries; a log line is one line. */
   g_strdelimit(op->detail, "\r\n", ' ');
+  /* It ends where a character was cut in two, by the copy above or before. */
+  const char *end;
+  if (!g_utf8_validate(op->detail, -1, &end)) {
+    op->detail[end - op->detail] = '\0';
+  }
 }

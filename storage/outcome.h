@@ -16,7 +16,7 @@ const char *annals_store_outcome_name(enum annals_store_outcome outcome);
 /* The name for logs and metric labels: "healthy", "full", "writes_stopped". Static. */
 const char *annals_store_health_name(enum annals_store_health health);
 
-/* Sets the outcome and a detail of one line, cut to fit. detail may be NULL. */
+/* Sets the outcome and a detail of one line of UTF-8, cut to fit. detail may be NULL. */
 void annals_store_op_set(struct annals_store_op *op, enum annals_store_outcome outcome,
                          const char *detail);
 

@@ -89,6 +89,16 @@ TEST(OutcomeTest, DetailIsOneLineAndCutToFit) {
   EXPECT_STREQ(op.detail, "");
 }
 
+// It goes into messages, which are UTF-8: no character is cut in two, whatever was cut before.
+TEST(OutcomeTest, DetailIsUtf8) {
+  annals_store_op op = {};
+  std::string detail(ANNALS_STORE_DETAIL_BYTES - 2, 'x');
+  annals_store_op_set(&op, ANNALS_STORE_CORRUPT, (detail + "\u00e9").c_str());
+  EXPECT_EQ(op.detail, detail);
+  annals_store_op_set(&op, ANNALS_STORE_CORRUPT, "cut before \xc3");
+  EXPECT_STREQ(op.detail, "cut before ");
+}
+
 TEST(OutcomeTest, HasNames) {
   EXPECT_STREQ(annals_store_outcome_name(ANNALS_STORE_OK), "ok");
   EXPECT_STREQ(annals_store_outcome_name(ANNALS_STORE_NOT_FOUND), "not_found");
