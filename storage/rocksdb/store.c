@@ -293,7 +293,12 @@ static void append_ready(struct annals_job *job) {
 void annals_engine_complete_write(struct annals_write *write) {
   struct annals_job *job =
       (struct annals_job *)((char *)write - G_STRUCT_OFFSET(struct annals_job, write));
-  job_finish(job);
+  /* Who lost a race starts over, reads and compares: not on the thread that all appends wait for. */
+  if (job->op->outcome == ANNALS_STORE_CONFLICT) {
+    job_push(job, job_finish);
+  } else {
+    job_finish(job);
+  }
 }
 
 static enum annals_store_progress engine_append(struct annals_store *store,

@@ -1,6 +1,9 @@
 // What the embedded engine writes, and what it does when it cannot.
+#include <pthread.h>
+
 #include <atomic>
 #include <condition_variable>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -166,6 +169,34 @@ TEST_F(RocksdbDiskTest, AppendsOfOneGroupFollowEachOther) {
   std::string keys = Keys(store_, "a");
   EXPECT_EQ(keys.substr(0, 25), "B1-100 ! T101-101 T102-10");
   EXPECT_EQ(Read(store_, "a", 1, false).runs.back().last_id, 150);
+}
+
+// Who lost a race compares and reads: not on the one thread that all appends wait for.
+TEST_F(RocksdbDiskTest, TheWriterDoesNotRunWhatFollowsAConflict) {
+  struct Done {
+    std::promise<std::string> thread;
+  } done;
+  disk_.Hold();
+  PendingAppend winner(store_, "a", 0, FramesOf("a", 1, 1));
+  disk_.AwaitGroup();
+  std::string frames = FramesOf("a", 1, 1);
+  annals_store_append loser = {};
+  loser.arn = "a";
+  loser.frames = reinterpret_cast<const uint8_t *>(frames.data());
+  loser.frames_bytes = frames.size();
+  loser.event_count = 1;
+  loser.op.owner = &done;
+  loser.op.on_done = [](annals_store_op *op) {
+    char name[16] = "";
+    pthread_getname_np(pthread_self(), name, sizeof name);
+    static_cast<Done *>(op->owner)->thread.set_value(name);
+  };
+  ASSERT_EQ(store_->ops->append(store_, &loser), ANNALS_STORE_PENDING);
+  disk_.Release(false);
+  EXPECT_NE(done.thread.get_future().get(), "annals-writer");
+  EXPECT_EQ(loser.op.outcome, ANNALS_STORE_CONFLICT);
+  EXPECT_EQ(loser.last_id, 1);
+  EXPECT_EQ(winner.Wait().outcome, ANNALS_STORE_OK);
 }
 
 TEST_F(RocksdbDiskTest, AGroupIsBoundedInBytes) {
