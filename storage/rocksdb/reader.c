@@ -65,10 +65,14 @@ static bool deliver(struct pass *pass) {
   return annals_cursor_check_frames(&pass->cursor) && hand_over(pass, *run);
 }
 
-/* The cursor was sent to a sealed run or the marker, and came to none: says what that means. */
+/* The cursor was sent to a sealed run or the marker, and came to none: says what that means. Only
+ * an execution without any key is not there; one taken for absent would be begun a second time. */
 static enum annals_status no_marker(struct annals_cursor *cursor) {
   if (cursor->place == ANNALS_PLACE_OPEN) {
     annals_cursor_fail(cursor, "no marker before the tail");
+  } else if (cursor->place == ANNALS_PLACE_END &&
+             annals_cursor_seek(cursor, ANNALS_KEY_SEALED, 0) == ANNALS_PLACE_SEALED) {
+    annals_cursor_fail(cursor, "no marker behind the sealed runs");
   }
   return cursor->place == ANNALS_PLACE_FAILED ? cursor->status : ANNALS_STATUS_NOT_FOUND;
 }

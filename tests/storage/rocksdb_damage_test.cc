@@ -111,6 +111,9 @@ TEST_F(RocksdbOpenTest, ReportsADamagedManifest) {
   EXPECT_EQ(opened.message.find(dir_.path() + " is damaged: Corruption: "), 0u) << opened.message;
 }
 
+// The marker of "a".
+const std::string kMarker("a\0B\xff\xff\xff\xff\xff\xff\xff\xff", 11);
+
 class RocksdbDamageTest : public RocksdbTest {
  protected:
   void Close() {
@@ -265,10 +268,23 @@ TEST_F(RocksdbDamageTest, RunsWithoutAMarkerAreReported) {
   EXPECT_EQ(Get(store_, "a").outcome, ANNALS_STORE_CORRUPT);
 }
 
+/* Who appends to an execution that is taken for absent begins a second history under its ARN. */
+TEST_F(RocksdbDamageTest, SealedRunsWithoutAMarkerAreReported) {
+  ASSERT_EQ(AppendRange("a", 1, 200), ANNALS_STORE_OK);
+  ASSERT_TRUE(annals_rocksdb_delete_raw(
+      store_, reinterpret_cast<const uint8_t *>(kMarker.data()), kMarker.size()));
+  Reopen();
+  const std::string detail = "no marker behind the sealed runs at run B 1..100 of a";
+  ExpectCorrupt("a", false, detail);
+  ExpectCorrupt("a", true, detail);
+  EXPECT_EQ(Tail(store_, "a").detail, detail);
+  EXPECT_EQ(Get(store_, "a").detail, detail);
+  EXPECT_EQ(AppendRange("a", 1, 1), ANNALS_STORE_CORRUPT);
+}
+
 TEST_F(RocksdbDamageTest, AMarkerWithoutRunsIsReported) {
-  std::string marker("a\0B\xff\xff\xff\xff\xff\xff\xff\xff", 11);
-  ASSERT_TRUE(annals_rocksdb_put_raw(store_, reinterpret_cast<const uint8_t *>(marker.data()),
-                                     marker.size(), "", 0));
+  ASSERT_TRUE(annals_rocksdb_put_raw(store_, reinterpret_cast<const uint8_t *>(kMarker.data()),
+                                     kMarker.size(), "", 0));
   ExpectCorrupt("a", true, "no event in a");
   EXPECT_EQ(Tail(store_, "a").detail, "no event in a");
 }
