@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 
 import grpc
 
@@ -293,8 +294,12 @@ class Gateway:
     def __init__(self, address):
         host, _, port = address.rpartition(":")
         self.connection = http.client.HTTPConnection(host, int(port), timeout=WAIT_S)
+        self.connect()
+
+    def connect(self):
         self.connection.connect()
         self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.used_s = time.monotonic()
 
     def close(self):
         self.connection.close()
@@ -312,6 +317,11 @@ class Gateway:
         headers = {"Content-Type": "application/x-amz-json-1.0", **headers}
         if target is not None:
             headers["X-Amz-Target"] = target
+        # The server closes what has been idle for a minute.
+        if time.monotonic() - self.used_s > 30:
+            self.close()
+            self.connect()
+        self.used_s = time.monotonic()
         self.connection.request("POST", "/", body, headers)
         answer = self.connection.getresponse()
         return answer.status, answer.headers, answer.read()
