@@ -24,6 +24,7 @@ static void on_reply(struct annals_rpc_tag *tag, bool ok);
 static void call_free(struct annals_rpc_call *call) {
   struct annals_rpc_server *server = call->server;
   grpc_call *core = call->call;
+  size_t held_bytes = call->held_bytes;
   if (call->state != NULL) {
     call->method->release(call);
     g_free(call->state);
@@ -41,6 +42,7 @@ static void call_free(struct annals_rpc_call *call) {
   if (core != NULL) {
     grpc_call_unref(core);
   }
+  annals_rpc_server_release(server, held_bytes);
   annals_rpc_server_call_ended(server);
 }
 
@@ -155,9 +157,22 @@ void annals_rpc_call_release_request(struct annals_rpc_call *call) {
   call->request_bytes = 0;
 }
 
+static bool hold(struct annals_rpc_call *call, size_t bytes) {
+  if (!annals_rpc_server_hold(call->server, bytes)) {
+    return false;
+  }
+  call->held_bytes += bytes;
+  return true;
+}
+
 static void run(struct annals_rpc_call *call) {
   g_autoptr(GError) error = NULL;
   if (!gather_request(call, &error)) {
+    annals_rpc_call_fail(call, error);
+    return;
+  }
+  if (!hold(call, call->request_bytes)) {
+    error = annals_error_new(ANNALS_REASON_OVERLOADED, "too much is under way already");
     annals_rpc_call_fail(call, error);
     return;
   }
@@ -230,7 +245,7 @@ static void send_reply(struct annals_rpc_call *call, int code, const grpc_slice 
 }
 
 void annals_rpc_call_reply(struct annals_rpc_call *call, struct annals_buffer *message) {
-  if (message->failed) {
+  if (message->failed || !hold(call, message->len)) {
     g_autoptr(GError) error =
         annals_error_new(ANNALS_REASON_OVERLOADED, "no memory for this answer");
     annals_rpc_call_fail(call, error);

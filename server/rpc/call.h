@@ -76,6 +76,7 @@ struct annals_rpc_call {
   grpc_byte_buffer *payload;
   grpc_slice request_slice;
   grpc_byte_buffer *reply;
+  size_t held_bytes; /* of the server's */
   int cancelled;
   gint woken; /* hands what the waking thread has written over to the queue's thread */
   int64_t started_us;

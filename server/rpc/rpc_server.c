@@ -15,6 +15,7 @@ enum {
   SLOTS_PER_METHOD = 64,
   /* For idle clients to see the core's GOAWAY and close their connections. */
   LINGER_MS = 500,
+  HELD_BYTES_DEFAULT = 512 * 1024 * 1024,
 };
 
 /* A completion queue and the one thread that serves it. */
@@ -33,6 +34,8 @@ struct annals_rpc_server {
   struct annals_history *history;
   grpc_server *core;
   int port;
+  size_t held_bytes_max;
+  gsize held_bytes; /* atomic */
   void *registered[METHODS_MAX];
   struct poller pollers[THREADS_MAX];
   unsigned poller_count;
@@ -70,6 +73,19 @@ void annals_rpc_server_call_ended(struct annals_rpc_server *server) {
   server->live_calls--;
   pthread_cond_broadcast(&server->changed);
   pthread_mutex_unlock(&server->lock);
+}
+
+bool annals_rpc_server_hold(struct annals_rpc_server *server, size_t bytes) {
+  gsize before = (gsize)g_atomic_pointer_add(&server->held_bytes, (gssize)bytes);
+  if (before + bytes <= server->held_bytes_max) {
+    return true;
+  }
+  annals_rpc_server_release(server, bytes);
+  return false;
+}
+
+void annals_rpc_server_release(struct annals_rpc_server *server, size_t bytes) {
+  g_atomic_pointer_add(&server->held_bytes, -(gssize)bytes);
 }
 
 static void on_shutdown(struct annals_rpc_tag *tag, bool ok) {
@@ -127,14 +143,16 @@ static void init_changed(pthread_cond_t *changed) {
   pthread_condattr_destroy(&attributes);
 }
 
-struct annals_rpc_server *annals_rpc_server_bind(const char *address, unsigned thread_count,
+struct annals_rpc_server *annals_rpc_server_bind(const struct annals_rpc_options *options,
                                                  GError **error) {
   struct annals_rpc_server *server = g_new0(struct annals_rpc_server, 1);
   pthread_mutex_init(&server->lock, NULL);
   init_changed(&server->changed);
   server->shutdown_tag.on = on_shutdown;
-  server->poller_count =
-      CLAMP(thread_count != 0 ? thread_count : g_get_num_processors(), 1, THREADS_MAX);
+  server->held_bytes_max =
+      options->held_bytes_max != 0 ? options->held_bytes_max : HELD_BYTES_DEFAULT;
+  server->poller_count = CLAMP(
+      options->thread_count != 0 ? options->thread_count : g_get_num_processors(), 1, THREADS_MAX);
   grpc_init();
   server->core = create_core();
   for (unsigned i = 0; i < server->poller_count; i++) {
@@ -148,11 +166,11 @@ struct annals_rpc_server *annals_rpc_server_bind(const char *address, unsigned t
                                     GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
     g_assert(server->registered[i] != NULL);
   }
-  server->port = bind_port(server->core, address);
+  server->port = bind_port(server->core, options->address);
   if (server->port == 0) {
     g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
                 "cannot listen on %s: the port is in use, or the address is not this machine's",
-                address);
+                options->address);
     annals_rpc_server_free(server);
     return NULL;
   }

@@ -10,6 +10,7 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "server/history/history.h"
 
@@ -23,16 +24,21 @@ enum {
   ANNALS_RPC_RECEIVE_BYTES_MAX = 8 * 1024 * 1024,
 };
 
+struct annals_rpc_options {
+  const char *address;   /* HOST:PORT; port 0: any free one */
+  unsigned thread_count; /* completion queues; 0: one per processor, 16 at most */
+  size_t held_bytes_max; /* requests and replies under way, of all calls; beyond it calls are
+                            OVERLOADED; 0: 512 MiB */
+};
+
 struct annals_rpc_server;
 
 /*
  * Binds the address, without taking calls yet. Nothing may fork afterwards.
- * address is HOST:PORT, with port 0 for any free one; thread_count is the number of completion
- * queues, 0 for one per processor, 16 at most.
  * Errors: G_FILE_ERROR, one line naming the address.
  */
 G_GNUC_WARN_UNUSED_RESULT
-struct annals_rpc_server *annals_rpc_server_bind(const char *address, unsigned thread_count,
+struct annals_rpc_server *annals_rpc_server_bind(const struct annals_rpc_options *options,
                                                  GError **error);
 
 /* Gives the port that was bound. */

@@ -25,6 +25,14 @@ bool annals_rpc_server_is_stopping(struct annals_rpc_server *server);
 void annals_rpc_server_call_began(struct annals_rpc_server *server);
 void annals_rpc_server_call_ended(struct annals_rpc_server *server);
 
+/*
+ * Takes bytes out of what all calls may hold, or returns false, when that is used up: else clients
+ * that do not read their answers would decide how much memory the server needs.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_rpc_server_hold(struct annals_rpc_server *server, size_t bytes);
+void annals_rpc_server_release(struct annals_rpc_server *server, size_t bytes);
+
 G_END_DECLS
 
 #endif

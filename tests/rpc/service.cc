@@ -44,7 +44,9 @@ void Service::Restart() {
   GError *error = nullptr;
   client_.reset();
   annals_rpc_server_free(rpc_);
-  rpc_ = annals_rpc_server_bind("127.0.0.1:0", options_.thread_count, &error);
+  const annals_rpc_options options = {"127.0.0.1:0", options_.thread_count,
+                                      options_.held_bytes_max};
+  rpc_ = annals_rpc_server_bind(&options, &error);
   g_assert_no_error(error);
   annals_rpc_server_start(rpc_, history_);
   client_ = std::make_unique<RpcClient>(port());

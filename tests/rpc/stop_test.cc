@@ -20,6 +20,11 @@ PageRequest WholeHistory() {
   return request;
 }
 
+annals_rpc_server *Bind(const char *address, unsigned thread_count, GError **error) {
+  const annals_rpc_options options = {address, thread_count, 0};
+  return annals_rpc_server_bind(&options, error);
+}
+
 class Stop : public ::testing::Test {
  protected:
   Stop() {
@@ -50,7 +55,7 @@ class Stop : public ::testing::Test {
 
 TEST(Start, TellsThePortItHasFound) {
   GError *error = nullptr;
-  annals_rpc_server *server = annals_rpc_server_bind("127.0.0.1:0", 1, &error);
+  annals_rpc_server *server = Bind("127.0.0.1:0", 1, &error);
   ASSERT_NE(server, nullptr);
   EXPECT_GT(annals_rpc_server_port(server), 0);
   annals_rpc_server_free(server);
@@ -60,7 +65,7 @@ TEST(Start, FailsOnAPortInUse) {
   Service service;
   const std::string address = "127.0.0.1:" + std::to_string(service.port());
   GError *error = nullptr;
-  EXPECT_EQ(annals_rpc_server_bind(address.c_str(), 2, &error), nullptr);
+  EXPECT_EQ(Bind(address.c_str(), 2, &error), nullptr);
   ASSERT_NE(error, nullptr);
   EXPECT_EQ(error->domain, G_FILE_ERROR);
   EXPECT_EQ(error->message, "cannot listen on " + address +
@@ -72,7 +77,7 @@ TEST(Start, FailsOnAPortInUse) {
 TEST(Start, FailsOnAnAddressThatIsNone) {
   for (const char *address : {"203.0.113.1:0", "127.0.0.1", ""}) {
     GError *error = nullptr;
-    EXPECT_EQ(annals_rpc_server_bind(address, 1, &error), nullptr) << address;
+    EXPECT_EQ(Bind(address, 1, &error), nullptr) << address;
     ASSERT_NE(error, nullptr) << address;
     g_error_free(error);
   }
@@ -81,7 +86,7 @@ TEST(Start, FailsOnAnAddressThatIsNone) {
 TEST(Start, IsUndoneByFreeingAServerThatNeverRan) {
   for (unsigned thread_count : {0u, 1u, 5u, 1000u}) {
     GError *error = nullptr;
-    annals_rpc_server *server = annals_rpc_server_bind("127.0.0.1:0", thread_count, &error);
+    annals_rpc_server *server = Bind("127.0.0.1:0", thread_count, &error);
     ASSERT_NE(server, nullptr);
     if (thread_count == 5) {
       annals_rpc_server_stop(server, LONG_MS);
@@ -95,7 +100,7 @@ TEST(Start, IsUndoneByFreeingAServerThatNeverRan) {
 // A client may have connected by then: the port is bound, and the kernel takes connections.
 TEST(Start, IsUndoneByFreeingAServerThatNeverRanButHasAClient) {
   GError *error = nullptr;
-  annals_rpc_server *server = annals_rpc_server_bind("127.0.0.1:0", 2, &error);
+  annals_rpc_server *server = Bind("127.0.0.1:0", 2, &error);
   ASSERT_NE(server, nullptr);
   RpcClient client(annals_rpc_server_port(server));
   auto call = client.Start(kPagePath, "");
@@ -115,7 +120,7 @@ TEST_F(Stop, FreesThePort) {
   const std::string address = "127.0.0.1:" + std::to_string(service_.port());
   service_.Stop(SHORT_MS);
   GError *error = nullptr;
-  annals_rpc_server *server = annals_rpc_server_bind(address.c_str(), 1, &error);
+  annals_rpc_server *server = Bind(address.c_str(), 1, &error);
   g_assert_no_error(error);
   annals_rpc_server_free(server);
 }

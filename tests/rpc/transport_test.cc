@@ -242,6 +242,25 @@ TEST(Transport, DeliversTheLongestErrorsUnderTheirOwnCode) {
   EXPECT_EQ(reply.error.violations.size(), 3u);
 }
 
+// Clients that do not read their answers must not decide how much memory the server needs.
+TEST(Transport, HoldsNoMoreThanItMay) {
+  ServiceOptions options;
+  options.held_bytes_max = 2000;
+  Service service(options);
+  EXPECT_EQ(Appended(service.Append(Arn(), PlainEvents(1, 5))).appended, 5);
+  const Reply big = service.Append(Arn(), PlainEvents(6, 200));
+  ExpectFailure(big, GRPC_STATUS_RESOURCE_EXHAUSTED, "OVERLOADED");
+  EXPECT_EQ(big.error.retry_ms, 1000);
+  for (int64_t id = 6; id <= 200; id += 5) {
+    EXPECT_EQ(Appended(service.Append(Arn(), PlainEvents(id, id + 4))).appended, 5);
+  }
+  PageRequest request;
+  request.arn = Arn();
+  ExpectFailure(service.Get(request), GRPC_STATUS_RESOURCE_EXHAUSTED, "OVERLOADED");
+  request.max_results = 2;
+  EXPECT_EQ(service.Get(request).code, GRPC_STATUS_OK);
+}
+
 TEST(Transport, ServesManyClientsAtOnce) {
   enum { CLIENTS = 64, APPENDS = 4 };
   Service service({4, 0});
