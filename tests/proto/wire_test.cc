@@ -20,7 +20,8 @@ TEST(Wire, ReadsEachType) {
   ASSERT_EQ(Next(Int(3, -1), &field), ANNALS_WIRE_FIELD);
   EXPECT_EQ(field.number, 3U);
   EXPECT_EQ(field.varint, UINT64_MAX);
-  ASSERT_EQ(Next(Bytes(2, "abc"), &field), ANNALS_WIRE_FIELD);
+  const std::string bytes = Bytes(2, "abc"); /* which the field is a view of */
+  ASSERT_EQ(Next(bytes, &field), ANNALS_WIRE_FIELD);
   EXPECT_EQ(std::string(reinterpret_cast<const char *>(field.bytes), field.size), "abc");
   ASSERT_EQ(Next(std::string("\x09") + "12345678", &field), ANNALS_WIRE_FIELD);
   EXPECT_EQ(field.type, ANNALS_WIRE_FIXED64);
