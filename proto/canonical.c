@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "proto/wire.h"
@@ -13,8 +14,8 @@
 struct slot {
   bool present;
   struct annals_wire_field last;
-  GByteArray *joined; /* MESSAGE and TIMESTAMP, once there is a second part */
-  GArray *entries;    /* STRING_MAP: struct map_entry */
+  struct annals_buffer parts; /* MESSAGE and TIMESTAMP: joined, once there is a second one.
+                                 STRING_MAP: struct map_entry, one behind the other */
 };
 
 struct map_entry {
@@ -31,6 +32,7 @@ struct path {
 };
 
 struct canonicalizer {
+  size_t parts_max; /* of a slot's parts */
   struct annals_buffer *out;
   struct annals_event_fault *fault;
 };
@@ -70,13 +72,8 @@ static enum annals_wire_type wire_type_of(enum annals_kind kind) {
 }
 
 static void slot_clear(struct slot *slot) {
-  if (slot->joined != NULL) {
-    g_byte_array_free(slot->joined, TRUE);
-  }
-  if (slot->entries != NULL) {
-    g_array_free(slot->entries, TRUE);
-  }
-  *slot = (struct slot){0};
+  annals_buffer_clear(&slot->parts);
+  slot->present = false;
 }
 
 static void slots_clear(struct slot *slots, size_t count) {
@@ -87,17 +84,12 @@ static void slots_clear(struct slot *slots, size_t count) {
 
 /* A sub-message in several parts: protobuf merges them, and joining their bytes is merging. */
 static void slot_join(struct slot *slot, const struct annals_wire_field *part) {
-  if (slot->joined == NULL) {
-    slot->joined = g_byte_array_new();
-    g_byte_array_append(slot->joined, slot->last.bytes, (guint)slot->last.size);
+  if (slot->parts.len == 0) {
+    annals_buffer_append(&slot->parts, slot->last.bytes, slot->last.size);
   }
-  g_byte_array_append(slot->joined, part->bytes, (guint)part->size);
-  slot->last = (struct annals_wire_field){
-      .number = part->number,
-      .type = ANNALS_WIRE_BYTES,
-      .bytes = slot->joined->data,
-      .size = slot->joined->len,
-  };
+  annals_buffer_append(&slot->parts, part->bytes, part->size);
+  slot->last.bytes = slot->parts.data;
+  slot->last.size = slot->parts.len;
 }
 
 static bool check_text(struct canonicalizer *self, const struct path *path, const uint8_t *bytes,
@@ -141,22 +133,22 @@ static bool read_map_entry(struct canonicalizer *self, const struct path *path,
 static bool slot_take(struct canonicalizer *self, const struct path *path,
                       const struct annals_field *field, const struct annals_wire_field *wire,
                       struct slot *slot) {
+  if (!slot->present) {
+    annals_buffer_init(&slot->parts, self->parts_max);
+  }
   if (field->kind == ANNALS_KIND_STRING_MAP) {
     struct map_entry entry;
     if (!read_map_entry(self, path, wire, &entry)) {
       return false;
     }
-    if (slot->entries == NULL) {
-      slot->entries = g_array_new(FALSE, FALSE, sizeof entry);
-    }
-    g_array_append_val(slot->entries, entry);
+    annals_buffer_append(&slot->parts, &entry, sizeof entry);
   } else if (slot->present && field->message != NULL) {
     slot_join(slot, wire);
   } else {
     slot->last = *wire;
   }
   slot->present = true;
-  return true;
+  return !slot->parts.failed || fail(self, path, ANNALS_FAULT_RESOURCES, "does not fit");
 }
 
 /* Sorts the message's fields into slots. A member of the oneof clears another one set before. */
@@ -250,12 +242,14 @@ static void write_map_entry(struct annals_buffer *out, uint32_t number,
 }
 
 static bool write_map(struct canonicalizer *self, const struct path *path,
-                      const struct annals_field *field, GArray *entries) {
+                      const struct annals_field *field, const struct annals_buffer *parts) {
   size_t total = 0;
-  g_array_sort(entries, compare_entries);
-  for (guint i = 0; i < entries->len; i++) {
-    const struct map_entry *entry = &g_array_index(entries, struct map_entry, i);
-    if (i + 1 < entries->len && compare_keys(entry, entry + 1) == 0) {
+  struct map_entry *entries = (struct map_entry *)parts->data;
+  size_t count = parts->len / sizeof *entries;
+  qsort(entries, count, sizeof *entries, compare_entries);
+  for (size_t i = 0; i < count; i++) {
+    const struct map_entry *entry = &entries[i];
+    if (i + 1 < count && compare_keys(entry, entry + 1) == 0) {
       continue; /* the last of equal keys wins */
     }
     total += entry->key_size + entry->value_size;
@@ -278,7 +272,7 @@ static bool write_slot(struct canonicalizer *self, const struct path *path,
     case ANNALS_KIND_STRING:
       return write_string(self, path, field, &slot->last);
     case ANNALS_KIND_STRING_MAP:
-      return write_map(self, path, field, slot->entries);
+      return write_map(self, path, field, &slot->parts);
     case ANNALS_KIND_MESSAGE:
     case ANNALS_KIND_TIMESTAMP: {
       size_t start = self->out->len;
@@ -296,7 +290,8 @@ static bool write_slot(struct canonicalizer *self, const struct path *path,
 /* Depth is that of the .proto, not of the bytes: no message of an event holds itself. */
 static bool write_message(struct canonicalizer *self, const struct path *path,
                           const struct annals_message *message, const uint8_t *bytes, size_t size) {
-  struct slot slots[ANNALS_SCHEMA_FIELDS] = {0};
+  struct slot slots[ANNALS_SCHEMA_FIELDS];
+  memset(slots, 0, message->field_count * sizeof *slots);
   bool ok = read_message(self, path, message, bytes, size, slots);
   for (size_t i = 0; ok && i < message->field_count; i++) {
     if (slots[i].present) {
@@ -311,7 +306,9 @@ static bool write_message(struct canonicalizer *self, const struct path *path,
 bool annals_canonical_append(const struct annals_schema *schema, const uint8_t *event, size_t size,
                              struct annals_buffer *out, struct annals_event_head *ret_head,
                              struct annals_event_fault *ret_fault) {
-  struct canonicalizer self = {.out = out, .fault = ret_fault};
+  /* Two bytes are the shortest entry. */
+  size_t parts_max = size / 2 * sizeof(struct map_entry) + size;
+  struct canonicalizer self = {.parts_max = parts_max, .out = out, .fault = ret_fault};
   struct path root = {NULL, NULL};
   size_t start = out->len;
   *ret_fault = (struct annals_event_fault){0};

@@ -47,7 +47,8 @@ struct annals_event_head {
  * Errors: returns false with *ret_fault filled in for unknown fields and wire types, malformed
  *   bytes, invalid UTF-8, NUL characters, and lengths over the model's. Whether values make sense
  *   together is the domain's matter.
- * Cost: one pass, memory bounded by the event's size times 16.
+ * Cost: one pass, memory bounded by the event's size times 32. Where it cannot be had, the event
+ *   fails and not the process.
  */
 G_GNUC_WARN_UNUSED_RESULT
 bool annals_canonical_append(const struct annals_schema *schema, const uint8_t *event, size_t size,

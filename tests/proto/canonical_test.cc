@@ -1,4 +1,7 @@
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <fstream>
 
 #include "tests/proto/codec_test_support.h"
 
@@ -187,6 +190,30 @@ TEST_F(CanonicalTest, FailsWhereTheBufferIsTooSmall) {
       annals_test::Canonicalize(schema_, Bytes(kStateEnteredDetails, Bytes(1, "abc")), /*max=*/4);
   ASSERT_FALSE(result.ok);
   EXPECT_EQ(result.fault.kind, ANNALS_FAULT_RESOURCES);
+}
+
+/* 1 MiB of empty entries takes 16 MiB to sort. */
+TEST_F(CanonicalTest, FailsWhereMemoryIsShort) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers need all the address space they can have";
+#else
+  std::string entries;
+  for (int i = 0; i < 1 << 19; i++) {
+    entries += Bytes(4, "");
+  }
+  std::string event = Bytes(kStateExitedDetails, entries);
+  EXPECT_EQ(Canonicalize(event).bytes, Bytes(kStateExitedDetails, Bytes(4, "")));
+  auto run = [&] {
+    rlim_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    rlim_t bytes = pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) + (8 << 20);
+    rlimit limit = {bytes, bytes};
+    setrlimit(RLIMIT_AS, &limit);
+    Canonical result = Canonicalize(event);
+    exit(!result.ok && result.fault.kind == ANNALS_FAULT_RESOURCES ? 0 : 1);
+  };
+  EXPECT_EXIT(run(), testing::ExitedWithCode(0), "");
+#endif
 }
 
 TEST_F(CanonicalTest, EmptyTimestampIsTheEpochAndNotAbsence) {
