@@ -73,9 +73,8 @@ static void put_open(struct annals_tail *next, const struct part *part,
   annals_tail_add_open(next, part->first_id, next->last_id, g_bytes_new(part->frames, part->bytes));
 }
 
-static bool is_full(const struct annals_tail *next) {
-  return next->last_id - next->sealed_id >= ANNALS_RUN_EVENTS_MAX ||
-         next->open_bytes >= ANNALS_RUN_BYTES_MIN;
+static bool is_full(int64_t open_events, size_t open_bytes) {
+  return open_events >= ANNALS_RUN_EVENTS_MAX || open_bytes >= ANNALS_RUN_BYTES_MIN;
 }
 
 void annals_run_builder_add(const struct annals_tail *tail, struct annals_tail_draft *draft,
@@ -89,7 +88,7 @@ void annals_run_builder_add(const struct annals_tail *tail, struct annals_tail_d
     next->last_id++;
     next->open_bytes += frame.size;
     part.bytes += frame.size;
-    if (is_full(next)) {
+    if (is_full(next->last_id - next->sealed_id, next->open_bytes)) {
       seal(tail, draft, &part, sink);
       part = (struct part){.first_id = next->last_id + 1, .frames = append->frames + offset};
     }
@@ -101,4 +100,11 @@ void annals_run_builder_add(const struct annals_tail *tail, struct annals_tail_d
   }
   g_clear_pointer(&next->last_event, g_bytes_unref);
   next->last_event = g_bytes_new(frame.bytes, frame.size);
+}
+
+size_t annals_run_builder_bytes(const struct annals_tail *tail,
+                                const struct annals_store_append *append) {
+  bool seals = append->seal || is_full(tail->last_id - tail->sealed_id + append->event_count,
+                                       tail->open_bytes + append->frames_bytes);
+  return append->frames_bytes + (seals ? tail->open_bytes : 0);
 }

@@ -44,6 +44,11 @@ struct annals_run_sink {
 void annals_run_builder_add(const struct annals_tail *tail, struct annals_tail_draft *draft,
                             const struct annals_store_append *append, struct annals_run_sink *sink);
 
+/* Returns about how many bytes an append behind tail writes: its own, and the open runs if it seals
+ * them. */
+size_t annals_run_builder_bytes(const struct annals_tail *tail,
+                                const struct annals_store_append *append);
+
 G_END_DECLS
 
 #endif

@@ -6,8 +6,8 @@
 #include "storage/outcome.h"
 #include "storage/rocksdb/run_builder.h"
 
-/* A group is no larger than this, or of one append: it bounds the batch, and how long the first of
- * a group waits for the last. */
+/* A group writes no more than this, about, or is of one append: it bounds the batch, and how long
+ * the first of a group waits for the last. */
 static const size_t GROUP_BYTES_MAX = 8 << 20;
 
 /* Puts runs into the batch, under the ARN of the append at hand. */
@@ -175,7 +175,7 @@ static bool take_group(struct annals_writer *writer) {
     pthread_cond_wait(&writer->queued, &writer->lock);
   }
   for (struct annals_write *write = writer->first; write != NULL; write = writer->first) {
-    bytes += write->append->frames_bytes;
+    bytes += annals_run_builder_bytes(annals_tail_entry_tail(write->entry), write->append);
     if (writer->group->len > 0 && bytes > GROUP_BYTES_MAX) {
       break;
     }

@@ -218,6 +218,34 @@ TEST_F(RocksdbDiskTest, AGroupIsBoundedInBytes) {
   EXPECT_EQ(disk_.groups, groups + 3);
 }
 
+// A few bytes may seal, and so write again, sixty-four kibibytes.
+TEST_F(RocksdbDiskTest, WhatIsSealedCountsForTheGroup) {
+  const int executions = 200;
+  for (int i = 0; i < executions; i++) {
+    std::string arn = "a-" + std::to_string(i);
+    ASSERT_EQ(Append(store_, arn, 0, FramesOf(arn, 1, 1, 60 << 10)).outcome, ANNALS_STORE_OK);
+  }
+  disk_.Hold();
+  PendingAppend first(store_, "a", 0, FramesOf("a", 1, 1));
+  disk_.AwaitGroup();
+  std::vector<std::unique_ptr<PendingAppend>> appends;
+  for (int i = 0; i < executions; i++) {
+    std::string arn = "a-" + std::to_string(i);
+    AppendOptions seal = {i % 2 == 0, ""};
+    appends.push_back(std::make_unique<PendingAppend>(
+        store_, arn, 1, FramesOf(arn, 2, 2, seal.seal ? 40 : 5 << 10), seal));
+  }
+  int groups = disk_.groups;
+  disk_.Release(false);
+  for (auto &append : appends) {
+    EXPECT_EQ(append->Wait().outcome, ANNALS_STORE_OK);
+  }
+  EXPECT_EQ(Keys(store_, "a-0"), "B1-2 !");
+  EXPECT_EQ(Keys(store_, "a-1"), "B1-2 !");
+  // Twelve mebibytes.
+  EXPECT_EQ(disk_.groups, groups + 2);
+}
+
 TEST_F(RocksdbDiskTest, StopsWritingAfterTheFirstFailure) {
   ASSERT_EQ(AppendRange("a", 1, 2), ANNALS_STORE_OK);
   disk_.Hold();
