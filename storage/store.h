@@ -11,9 +11,10 @@
  * How an operation runs: the caller fills a request, keeps it and everything it points to alive and
  * unchanged, and calls the operation.
  *   ANNALS_STORE_DONE     the result is in the request; on_done is not called.
- *   ANNALS_STORE_PENDING  on_done is called once, later, on a thread of the engine, never before
- *                         the operation has returned. It must be quick: no blocking, no disk, no
- *                         sockets. The request belongs to the caller again when on_done is called.
+ *   ANNALS_STORE_PENDING  on_done is called once, later, on a thread of the engine or of another
+ *                         caller, never before the operation has returned. It must be quick: no
+ *                         blocking, no disk, no sockets. The request belongs to the caller again
+ *                         when on_done is called.
  *
  * Threads: every operation but close may be called from any thread at any time.
  */
