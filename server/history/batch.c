@@ -157,8 +157,7 @@ struct annals_batch *annals_batch_new(const struct annals_schema *schema,
   for (size_t i = 0; ok && i < event_count; i++) {
     const struct annals_event_head *head = &batch->events[i].head;
     const struct annals_event_head *previous = i > 0 ? &batch->events[i - 1].head : NULL;
-    ok = canonicalize(schema, &events[i], i, batch, error) &&
-         check_ids(head, previous, i, error) &&
+    ok = canonicalize(schema, &events[i], i, batch, error) && check_ids(head, previous, i, error) &&
          check_type(schema, &batch->events[i], i, error) && check_timestamp(head, i, error);
   }
   if (!ok) {

@@ -293,7 +293,8 @@ static void append_ready(struct annals_job *job) {
 void annals_engine_complete_write(struct annals_write *write) {
   struct annals_job *job =
       (struct annals_job *)((char *)write - G_STRUCT_OFFSET(struct annals_job, write));
-  /* Who lost a race starts over, reads and compares: not on the thread that all appends wait for. */
+  /* Who lost a race starts over, reads and compares: not on the thread that all appends wait for.
+   */
   if (job->op->outcome == ANNALS_STORE_CONFLICT) {
     job_push(job, job_finish);
   } else {

@@ -271,8 +271,8 @@ TEST_F(RocksdbDamageTest, RunsWithoutAMarkerAreReported) {
 /* Who appends to an execution that is taken for absent begins a second history under its ARN. */
 TEST_F(RocksdbDamageTest, SealedRunsWithoutAMarkerAreReported) {
   ASSERT_EQ(AppendRange("a", 1, 200), ANNALS_STORE_OK);
-  ASSERT_TRUE(annals_rocksdb_delete_raw(
-      store_, reinterpret_cast<const uint8_t *>(kMarker.data()), kMarker.size()));
+  ASSERT_TRUE(annals_rocksdb_delete_raw(store_, reinterpret_cast<const uint8_t *>(kMarker.data()),
+                                        kMarker.size()));
   Reopen();
   const std::string detail = "no marker behind the sealed runs at run B 1..100 of a";
   ExpectCorrupt("a", false, detail);
