@@ -42,7 +42,7 @@ struct annals_call {
   bool operation_started;
   struct annals_operation_run run;
   gint handoff;
-  size_t reply_bytes;
+  size_t reply_bytes; /* of the answer, being made or made: as many are counted in flight */
 };
 
 /* --- the answer --- */
@@ -99,8 +99,9 @@ static enum MHD_Result answer(struct annals_call *call) {
     annals_buffer_clear(&body);
     return MHD_NO;
   }
-  call->reply_bytes = body.cap;
-  if (annals_in_flight_add_reply(&call->context->in_flight, call->reply_bytes)) {
+  size_t more = body.cap > call->reply_bytes ? body.cap - call->reply_bytes : 0;
+  call->reply_bytes += more;
+  if (annals_in_flight_add_reply(&call->context->in_flight, more)) {
     call->close = true;
   }
   size_t size;
@@ -134,6 +135,17 @@ static void on_run_done(struct annals_operation_run *run) {
     MHD_resume_connection(call->connection); /* and from here on the call may be gone */
   }
   annals_in_flight_end_operation(in_flight);
+}
+
+/* Called while the operation runs: one thread at a time has the call. */
+static bool hold(struct annals_operation_run *run, size_t bytes) {
+  struct annals_call *call =
+      (struct annals_call *)((char *)run - offsetof(struct annals_call, run));
+  if (!annals_in_flight_hold(&call->context->in_flight, call->reply_bytes, bytes)) {
+    return false;
+  }
+  call->reply_bytes += bytes;
+  return true;
 }
 
 static enum MHD_Result finish(struct annals_call *call) {
@@ -289,6 +301,7 @@ void *annals_call_begin(void *context, const char *uri, struct MHD_Connection *c
   annals_buffer_init(&call->body, call->context->body_bytes_max);
   call->run.history = call->context->history;
   call->run.on_done = on_run_done;
+  call->run.hold = hold;
   return call;
 }
 

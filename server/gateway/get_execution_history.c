@@ -9,12 +9,33 @@
 
 static const char opening[] = "{\"events\":[";
 
+struct state {
+  struct annals_page page;
+  size_t held_bytes; /* of the page's buffer */
+};
+
+/* Many pages may be waiting for the disk, half made: each is counted as it grows. */
+static bool hold(struct annals_operation_run *run, struct annals_buffer *events) {
+  struct state *state = run->state;
+  size_t more = events->cap - state->held_bytes;
+  if (more == 0) {
+    return true;
+  }
+  if (!run->hold(run, more)) {
+    events->failed = true;
+    return false;
+  }
+  state->held_bytes += more;
+  return true;
+}
+
 static bool encode(struct annals_page *page, const struct annals_frame *frame) {
-  const struct annals_operation_run *run = page->owner;
+  struct annals_operation_run *run = page->owner;
   annals_buffer_append_text(&page->events, page->event_count == 0 ? opening : ",");
   return annals_aws_json_append_event(annals_history_options(run->history)->schema, frame->event,
                                       frame->event_size, page->request.include_execution_data,
-                                      &page->events);
+                                      &page->events) &&
+         hold(run, &page->events);
 }
 
 static void on_page(struct annals_page *page) {
@@ -37,8 +58,9 @@ static bool read_request(struct annals_operation_run *run, struct annals_page_re
 }
 
 static enum annals_progress start(struct annals_operation_run *run) {
-  struct annals_page *page = g_new0(struct annals_page, 1);
-  run->state = page;
+  struct state *state = g_new0(struct state, 1);
+  struct annals_page *page = &state->page;
+  run->state = state;
   page->encode = encode;
   page->on_done = on_page;
   page->owner = run;
@@ -49,7 +71,7 @@ static enum annals_progress start(struct annals_operation_run *run) {
 }
 
 static void finish(struct annals_operation_run *run) {
-  struct annals_page *page = run->state;
+  struct annals_page *page = &((struct state *)run->state)->page;
   if (page->error != NULL) {
     run->error = g_steal_pointer(&page->error);
     return;
@@ -73,8 +95,9 @@ static void finish(struct annals_operation_run *run) {
 }
 
 static void clear(struct annals_operation_run *run) {
-  annals_page_clear(run->state);
-  g_free(run->state);
+  struct state *state = run->state;
+  annals_page_clear(&state->page);
+  g_free(state);
 }
 
 const struct annals_operation annals_operation_get_execution_history = {

@@ -57,6 +57,17 @@ void annals_in_flight_end_operation(struct annals_in_flight *in_flight) {
   pthread_mutex_unlock(&in_flight->lock);
 }
 
+bool annals_in_flight_hold(struct annals_in_flight *in_flight, size_t held_bytes,
+                           size_t more_bytes) {
+  pthread_mutex_lock(&in_flight->lock);
+  bool room = in_flight->reply_bytes - held_bytes < in_flight->reply_bytes_max;
+  if (room) {
+    in_flight->reply_bytes += more_bytes;
+  }
+  pthread_mutex_unlock(&in_flight->lock);
+  return room;
+}
+
 bool annals_in_flight_add_reply(struct annals_in_flight *in_flight, size_t reply_bytes) {
   pthread_mutex_lock(&in_flight->lock);
   in_flight->reply_bytes += reply_bytes;

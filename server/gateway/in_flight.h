@@ -49,7 +49,16 @@ enum annals_admission annals_in_flight_begin_operation(struct annals_in_flight *
 /* Ends an operation. Where it was the last thing to do, nothing of the gateway may follow. */
 void annals_in_flight_end_operation(struct annals_in_flight *in_flight);
 
-/* Counts the bytes of an answer. Returns whether its connection shall be closed behind it. */
+/*
+ * Counts so many bytes more of an answer that is being made and has held_bytes, when there is room.
+ * There is while the *other* answers are below the maximum: one always gets done.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_in_flight_hold(struct annals_in_flight *in_flight, size_t held_bytes,
+                           size_t more_bytes);
+
+/* Counts bytes of an answer that is made. Returns whether its connection shall be closed behind it.
+ */
 G_GNUC_WARN_UNUSED_RESULT
 bool annals_in_flight_add_reply(struct annals_in_flight *in_flight, size_t reply_bytes);
 

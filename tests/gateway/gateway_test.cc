@@ -242,6 +242,29 @@ TEST_F(Gateway, ThrottlesWhenTooManyAnswersAreUnread) {
   slow.abandon();
 }
 
+TEST_F(Gateway, ThrottlesPagesThatWereAdmittedTogether) {
+  annals_gateway_options options = {};
+  options.reply_bytes_max = 1 << 20;
+  start(options);
+  store_.set_cold(true);
+  store_.hold();
+  const std::string big = request(std::string("{\"executionArn\":\"") + kBigArn + "\"}");
+  HttpClient clients[] = {HttpClient(port_), HttpClient(port_), HttpClient(port_)};
+  for (size_t i = 0; i < 3; i++) {
+    clients[i].send(big);
+    store_.wait_pending(i + 1);
+  }
+  store_.release();
+  // The first alone is over the limit, and nobody reads it: there is no room for the others.
+  EXPECT_EQ(clients[0].receive_head().substr(0, 15), "HTTP/1.1 200 OK");
+  for (HttpClient *client : {&clients[1], &clients[2]}) {
+    EXPECT_EQ(client->receive(),
+              answer("400 Bad Request",
+                     error(std::string(kModel) + "ThrottlingException", "Rate exceeded")));
+  }
+  clients[0].abandon();
+}
+
 TEST_F(Gateway, LogsFailedCallsAndNoBodies) {
   annals_log_start(ANNALS_LOG_INFO);
   testing::internal::CaptureStderr();
