@@ -244,6 +244,7 @@ static enum MHD_Result dispatch(struct annals_call *call, const char *method) {
 struct head {
   struct annals_http_check check;
   bool plain;
+  const char *last; /* where the last line's text ends */
 };
 
 static enum MHD_Result on_header(void *context, enum MHD_ValueKind kind, const char *name,
@@ -252,22 +253,41 @@ static enum MHD_Result on_header(void *context, enum MHD_ValueKind kind, const c
   struct head *head = context;
   annals_http_check_header(&head->check, name, name_size, value, value_size);
   head->plain = head->plain && annals_http_line_is_plain(name, name_size, value, value_size);
+  head->last = MAX(head->last, value + value_size);
   return MHD_YES;
 }
 
-static const char *head_problem(const struct annals_call *call, const char *version) {
+/* method: the first word of the head, and with it the head's first byte. */
+static bool is_whole(const struct annals_call *call, const struct head *head, const char *method) {
+  const union MHD_ConnectionInfo *info =
+      MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+  return info != NULL && annals_http_head_is_whole(method, info->header_size, head->last);
+}
+
+static const char *head_problem(const struct annals_call *call, const char *method,
+                                const char *version) {
   const size_t size = strlen(version);
-  struct head head = {.plain = annals_http_line_is_plain(version, size, version, size)};
+  struct head head = {
+      .plain = annals_http_line_is_plain(version, size, version, size),
+      .last = version + size,
+  };
   MHD_get_connection_values_n(call->connection, MHD_HEADER_KIND, on_header, &head);
   const char *problem = annals_http_check_end(&head.check, version);
-  return problem != NULL || head.plain ? problem : "a line is folded or does not end with CRLF";
+  if (problem == NULL && !head.plain) {
+    problem = "a line is folded or does not end with CRLF";
+  }
+  if (problem == NULL && !is_whole(call, &head, method)) {
+    problem = "a header has no name";
+  }
+  return problem;
 }
 
 /* The head has come. Refuses what must not be read on, else lets the body come. */
-static enum MHD_Result take_head(struct annals_call *call, const char *version) {
+static enum MHD_Result take_head(struct annals_call *call, const char *method,
+                                 const char *version) {
   annals_in_flight_begin_call(&call->context->in_flight);
   call->stage = STAGE_BODY;
-  const char *problem = head_problem(call, version);
+  const char *problem = head_problem(call, method, version);
   if (problem != NULL) {
     call->close = true;
     return refuse(call, ANNALS_GATEWAY_ERROR_AMBIGUOUS_HTTP, problem);
@@ -314,7 +334,7 @@ enum MHD_Result annals_call_handle(void *context, struct MHD_Connection *connect
   struct annals_call *call = *call_slot;
   switch (call->stage) {
     case STAGE_HEAD:
-      return take_head(call, version);
+      return take_head(call, method, version);
     case STAGE_BODY:
       if (*upload_size > 0) {
         size_t size = *upload_size;

@@ -92,6 +92,11 @@ bool annals_http_line_is_plain(const char *name, size_t name_size, const char *v
   return value[value_size] == '\0' && value[value_size + 1] == '\0';
 }
 
+bool annals_http_head_is_whole(const char *head, size_t head_size, const char *last) {
+  const size_t crlf = 2;
+  return (uintptr_t)head + head_size == (uintptr_t)last + crlf + crlf;
+}
+
 const char *annals_http_check_end(const struct annals_http_check *check, const char *version) {
   if (check->problem != NULL) {
     return check->problem;

@@ -41,6 +41,16 @@ bool annals_http_line_is_plain(const char *name, size_t name_size, const char *v
                                size_t value_size);
 
 /*
+ * Tells whether the head of a request ends with an empty line behind its last line that was handed
+ * out: last is the end of that line's text, head the request's first byte.
+ *
+ * libmicrohttpd 0.9.75 takes a line that begins with a colon for the end of the head: what follows
+ * is body to it, or the next request. Only for strings that come from libmicrohttpd.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_http_head_is_whole(const char *head, size_t head_size, const char *last);
+
+/*
  * Ends the check. Returns NULL, or a static sentence that says what is wrong.
  * version is as in the request: `HTTP/1.1`.
  */

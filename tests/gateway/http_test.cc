@@ -102,6 +102,16 @@ TEST_F(Http, AnswersHttp10AndCloses) {
   EXPECT_TRUE(client.closed());
 }
 
+TEST_F(Http, RefusesHeadersWithoutAName) {
+  const std::string why = "a header has no name";
+  for (const char *line : {": x\r\n", ":\r\n", "::\r\n", ":Content-Length: 0\r\n"}) {
+    expect_refused(head("POST / HTTP/1.1", line + length()) + body(), why);
+    expect_refused(head("POST / HTTP/1.1", length() + line) + body(), why);
+  }
+  expect_refused("POST / HTTP/1.1\r\n: x\r\nHost: x\r\n\r\n",
+                 "a header's name has characters that names do not have");
+}
+
 TEST_F(Http, SaysContinue) {
   HttpClient client(port_);
   client.send(head("POST / HTTP/1.1", "Expect: 100-continue\r\n" + length()));
