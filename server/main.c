@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "server/ops/descriptors.h"
 #include "server/ops/log.h"
 #include "server/options.h"
 #include "server/server.h"
@@ -55,6 +56,7 @@ int main(int argc, char **argv) {
     return EXIT_USAGE;
   }
   annals_log_start(level);
+  (void)annals_descriptors_raise();
   mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES);
   /* Threads inherit the mask: signals come to sigwait alone. */
   signals_to_wait_for(&signals);

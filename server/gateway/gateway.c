@@ -6,10 +6,15 @@
 #include <unistd.h>
 
 #include "server/gateway/call.h"
+#include "server/ops/descriptors.h"
 #include "server/ops/log.h"
 
 enum {
-  CONNECTION_COUNT_MAX = 1024,
+  /* SDKs keep pools of idle connections. Each costs a descriptor, of which the store and gRPC need
+     some too, and what of CONNECTION_MEMORY_BYTES its requests have touched. */
+  CONNECTION_COUNT_MAX = 4096,
+  CONNECTION_COUNT_MIN = 64,
+  DESCRIPTOR_SHARE = 4,
   CONNECTION_TIMEOUT_S = 60,
   /* Per connection: the head of a request must fit; AWS session tokens have up to 4 KiB or so. */
   CONNECTION_MEMORY_BYTES = 32 * 1024,
@@ -35,11 +40,16 @@ static void on_log(G_GNUC_UNUSED void *context, const char *format, va_list args
   annals_log_debug("libmicrohttpd", ANNALS_LOG_TEXT("detail", text));
 }
 
+static unsigned connection_count_max(void) {
+  int64_t share = annals_descriptors_limit() / DESCRIPTOR_SHARE;
+  return (unsigned)CLAMP(share, CONNECTION_COUNT_MIN, CONNECTION_COUNT_MAX);
+}
+
 static struct annals_gateway_options with_defaults(const struct annals_gateway_options *given) {
   struct annals_gateway_options options = *given;
 #define DEFAULT(member, value) options.member = options.member != 0 ? options.member : (value)
   DEFAULT(thread_count, g_get_num_processors());
-  DEFAULT(connection_count_max, CONNECTION_COUNT_MAX);
+  DEFAULT(connection_count_max, connection_count_max());
   DEFAULT(connection_timeout_s, CONNECTION_TIMEOUT_S);
   DEFAULT(body_bytes_max, BODY_BYTES_MAX);
   DEFAULT(reply_bytes_max, REPLY_BYTES_MAX);

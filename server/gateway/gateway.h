@@ -28,7 +28,8 @@ struct annals_gateway_options {
   int listen_socket;              /* listening, non-blocking: server/ops/listen.h */
   struct annals_history *history; /* not owned; must outlive the gateway */
   unsigned thread_count;          /* 0: one for each processor */
-  unsigned connection_count_max;  /* more wait to be accepted; 0: 1024 */
+  unsigned connection_count_max;  /* more wait to be accepted; 0: a quarter of the descriptors that
+                                     the process may have, from 64 to 4,096 */
   unsigned connection_timeout_s;  /* without a byte moving; 0: 60 */
   size_t body_bytes_max;          /* of a request; 0: 1 MiB */
   size_t reply_bytes_max;         /* made and not yet sent, of all connections; beyond it calls get
