@@ -149,9 +149,27 @@ static char *environment_name(const struct option *option) {
   return g_strconcat("ANNALS_", g_strdelimit(upper, "-", '_'), NULL);
 }
 
+/* The file's value, or the initial one; NULL where the file has one that cannot be read. */
+static char *value_from_file(const struct option *option, GKeyFile *file, GError **error) {
+  g_autoptr(GError) why = NULL;
+  g_autofree char *value = g_key_file_get_string(file, config_group, option->name, &why);
+  if (g_error_matches(why, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_KEY_NOT_FOUND) ||
+      g_error_matches(why, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_GROUP_NOT_FOUND)) {
+    return g_strdup(option->initial);
+  }
+  if (why != NULL) { /* there may be a value all the same, without its backslashes */
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                "%s: the value cannot be read: it is not UTF-8, or a backslash in it does not "
+                "begin an escape (\\\\ is a backslash)",
+                option->name);
+    return NULL;
+  }
+  return g_steal_pointer(&value);
+}
+
 /* Finds the value that counts, and where it came from. Memory: both are the caller's. */
 static char *find_value(const struct option *option, const char *flag, GKeyFile *file,
-                        char **ret_from) {
+                        char **ret_from, GError **error) {
   if (flag != NULL) {
     *ret_from = g_strconcat("--", option->name, NULL);
     return g_strdup(flag);
@@ -164,8 +182,7 @@ static char *find_value(const struct option *option, const char *flag, GKeyFile 
   }
   g_free(name);
   *ret_from = g_strdup(option->name);
-  char *from_file = g_key_file_get_string(file, config_group, option->name, NULL);
-  return from_file != NULL ? from_file : g_strdup(option->initial);
+  return value_from_file(option, file, error);
 }
 
 static bool read_switch(const char *text, bool *ret_value) {
@@ -207,8 +224,8 @@ bool annals_options_read(int argc, char **argv, struct annals_options *ret_optio
   bool ok = parse_flags(argc, argv, &flags, error) && load_config(&flags, file, error);
   for (size_t i = 0; ok && i < OPTION_COUNT; i++) {
     g_autofree char *from = NULL;
-    g_autofree char *text = find_value(&options_table[i], flags.values[i], file, &from);
-    ok = set_value(&options_table[i], from, text, &options, error);
+    g_autofree char *text = find_value(&options_table[i], flags.values[i], file, &from, error);
+    ok = text != NULL && set_value(&options_table[i], from, text, &options, error);
   }
   flags_clear(&flags);
   if (!ok) {
