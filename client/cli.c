@@ -18,14 +18,27 @@ static const struct command commands[] = {
     {"history", "Print the history of an execution", annals_history_run},
 };
 
+/* A server or a file, and its name, may say anything: control characters must not reach the
+ * terminal. */
+static char *one_line(const char *text) {
+  g_autofree char *valid = g_utf8_make_valid(text, -1);
+  GString *line = g_string_new(NULL);
+  for (const char *at = valid; *at != '\0'; at = g_utf8_next_char(at)) {
+    gunichar c = g_utf8_get_char(at);
+    g_string_append_unichar(line, g_unichar_iscntrl(c) ? ' ' : c);
+  }
+  return g_string_free(line, FALSE);
+}
+
 G_GNUC_PRINTF(2, 0)
 static void write_line(struct annals_cli *cli, const char *format, va_list args) {
+  g_autofree char *text = g_strdup_vprintf(format, args);
+  g_autofree char *line = one_line(text);
   fputs("annals: ", cli->err);
   if (cli->command != NULL) {
     fprintf(cli->err, "%s: ", cli->command);
   }
-  vfprintf(cli->err, format, args);
-  fputc('\n', cli->err);
+  fprintf(cli->err, "%s\n", line);
 }
 
 void annals_cli_error(struct annals_cli *cli, const char *format, ...) {
@@ -45,17 +58,6 @@ int annals_cli_usage_error(struct annals_cli *cli, const char *format, ...) {
   return ANNALS_EXIT_USAGE;
 }
 
-/* A server or a file may say anything: control characters must not reach the terminal. */
-static char *one_line(const char *text) {
-  g_autofree char *valid = g_utf8_make_valid(text, -1);
-  GString *line = g_string_new(NULL);
-  for (const char *at = valid; *at != '\0'; at = g_utf8_next_char(at)) {
-    gunichar c = g_utf8_get_char(at);
-    g_string_append_unichar(line, g_unichar_iscntrl(c) ? ' ' : c);
-  }
-  return g_string_free(line, FALSE);
-}
-
 char *annals_cli_describe(const GError *error) {
   const char *reason = annals_client_error_reason(error);
   if (error->domain == ANNALS_AWS_ERROR) {
@@ -63,8 +65,7 @@ char *annals_cli_describe(const GError *error) {
   } else if (reason[0] == '\0') {
     reason = annals_client_code_name(error->code);
   }
-  g_autofree char *text = g_strdup_printf("%s: %s", reason, error->message);
-  return one_line(text);
+  return g_strdup_printf("%s: %s", reason, error->message);
 }
 
 static bool parse(struct annals_cli *cli, GOptionContext *context, char ***argv, int *ret_exit) {
@@ -129,20 +130,26 @@ struct annals_client *annals_cli_connect(struct annals_cli *cli) {
   GError *error = NULL;
   struct annals_client *client = annals_client_open(&options, &error);
   if (client == NULL) {
-    g_autofree char *text = one_line(error->message);
-    annals_cli_usage_error(cli, "%s", text);
+    annals_cli_usage_error(cli, "%s", error->message);
     g_error_free(error);
   }
   return client;
 }
 
+bool annals_cli_is_lost(struct annals_cli *cli) {
+  if (ferror(cli->out) != 0 && cli->lost_errno == 0) {
+    cli->lost_errno = errno;
+  }
+  return ferror(cli->out) != 0;
+}
+
 bool annals_cli_flush(struct annals_cli *cli) {
-  errno = 0;
-  if (fflush(cli->out) == 0 && ferror(cli->out) == 0) {
+  if (!annals_cli_is_lost(cli) && fflush(cli->out) == 0) {
     return true;
   }
-  if (errno != EPIPE) {
-    annals_cli_error(cli, "standard output: %s", errno != 0 ? g_strerror(errno) : "lost");
+  int why = cli->lost_errno != 0 ? cli->lost_errno : errno;
+  if (why != EPIPE) {
+    annals_cli_error(cli, "standard output: %s", g_strerror(why));
   }
   return false;
 }
@@ -167,8 +174,7 @@ static int run_command(struct annals_cli *cli, char *const *argv) {
       return commands[i].run(cli, argv);
     }
   }
-  g_autofree char *name = one_line(argv[0]);
-  return annals_cli_usage_error(cli, "there is no command '%s'", name);
+  return annals_cli_usage_error(cli, "there is no command '%s'", argv[0]);
 }
 
 int annals_cli_run(int argc, char *const *argv, FILE *out, FILE *err) {

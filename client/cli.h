@@ -28,6 +28,7 @@ struct annals_cli {
   const char *command; /* "import"; NULL before it is known */
   char *endpoint;      /* --endpoint; NULL: the environment's or the default */
   gboolean help;
+  int lost_errno; /* why something written to out was lost; 0: not known */
 };
 
 /*
@@ -57,10 +58,10 @@ bool annals_cli_parse(struct annals_cli *cli, char *const *argv,
 /* Says what is wrong with the arguments and where help is. Returns ANNALS_EXIT_USAGE. */
 int annals_cli_usage_error(struct annals_cli *cli, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
-/* Writes one line to err: `annals: COMMAND: text`. */
+/* Writes one line to err, safe for a terminal: `annals: COMMAND: text`. */
 void annals_cli_error(struct annals_cli *cli, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
-/* Gives `REASON: message` in one line that is safe for a terminal. The caller frees it. */
+/* Gives `REASON: message`. The caller frees it. */
 G_GNUC_WARN_UNUSED_RESULT
 char *annals_cli_describe(const GError *error);
 
@@ -68,6 +69,10 @@ char *annals_cli_describe(const GError *error);
  * endpoint: a usage error. */
 G_GNUC_WARN_UNUSED_RESULT
 struct annals_client *annals_cli_connect(struct annals_cli *cli);
+
+/* Tells whether a write to out has just failed, and remembers why: errno is looked at. */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_cli_is_lost(struct annals_cli *cli);
 
 /*
  * Flushes out. Returns false when anything written to it was lost, having said so; not when the

@@ -7,7 +7,7 @@
 
 enum {
   PAGE_EVENTS = 1000, /* the server's maximum: the fewest calls */
-  MAX_RESULTS_ABSENT = -1,
+  MAX_RESULTS_ABSENT = G_MININT,
   /* Escapes take up to six times an event's bytes. */
   EVENT_JSON_BYTES_MAX = 8 * ANNALS_CLIENT_EVENT_BYTES_MAX,
 };
@@ -48,7 +48,7 @@ static void begin(struct history *history) {
   if (history->json) {
     fputs("{\"events\":[", history->cli->out);
   } else {
-    annals_table_write_header(history->cli->out);
+    annals_table_write_header(history->table_width, history->cli->out);
   }
 }
 
@@ -94,8 +94,11 @@ static bool print_page(struct history *history, const struct annals_client_page 
       annals_cli_error(history->cli, "the server sent an event that this program does not know");
       return false;
     }
+    if (annals_cli_is_lost(history->cli)) {
+      return false;
+    }
   }
-  return ferror(history->cli->out) == 0;
+  return true;
 }
 
 /* Page by page: memory stays that of one page. Nothing is printed before the first is there. */
@@ -154,7 +157,8 @@ static bool check_arguments(struct history *history, int *ret_exit) {
     *ret_exit = annals_cli_usage_error(cli, "an ARN is missing");
   } else if (arn_count > 1) {
     *ret_exit = annals_cli_usage_error(cli, "one ARN is wanted, not %u", arn_count);
-  } else if (history->max_results < MAX_RESULTS_ABSENT || history->max_results > PAGE_EVENTS) {
+  } else if (history->max_results != MAX_RESULTS_ABSENT &&
+             (history->max_results < 0 || history->max_results > PAGE_EVENTS)) {
     *ret_exit = annals_cli_usage_error(cli, "--max-results is 0 to %d", (int)PAGE_EVENTS);
   } else if (!history->json && strcmp(output, "table") != 0) {
     *ret_exit = annals_cli_usage_error(cli, "--output is json or table, not '%s'", output);

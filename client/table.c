@@ -38,10 +38,6 @@ size_t annals_table_width(FILE *out) {
   return fd >= 0 && ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
-void annals_table_write_header(FILE *out) {
-  fprintf(out, "%6s  %-24s  %-28s  %8s  %s\n", "ID", "TIME", "TYPE", "PREVIOUS", "DETAIL");
-}
-
 static bool read_time(const struct annals_wire_field *bytes, struct annals_time *ret_time) {
   struct annals_wire_reader reader = {bytes->bytes, bytes->bytes + bytes->size};
   struct annals_wire_field field;
@@ -154,6 +150,12 @@ static void write_line(const char *line, size_t width, FILE *out) {
     fputs(text, out);
   }
   fputc('\n', out);
+}
+
+void annals_table_write_header(size_t width, FILE *out) {
+  g_autofree char *line =
+      g_strdup_printf("%6s  %-24s  %-28s  %8s  %s", "ID", "TIME", "TYPE", "PREVIOUS", "DETAIL");
+  write_line(line, width, out);
 }
 
 bool annals_table_write_event(const struct annals_schema *schema, struct annals_client_event event,

@@ -17,7 +17,8 @@ G_BEGIN_DECLS
 /* Gives the columns of the terminal that out is, or 0 when it is none: lines are not cut then. */
 size_t annals_table_width(FILE *out);
 
-void annals_table_write_header(FILE *out);
+/* Writes the names of the columns; width as for events. */
+void annals_table_write_header(size_t width, FILE *out);
 
 /*
  * Writes one event: id, time, type, previous event, and what tells most about it. width cuts the

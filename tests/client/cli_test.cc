@@ -1,6 +1,7 @@
 #include "client/cli.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -129,7 +130,7 @@ TEST_F(Cli, UsageErrorsOfHistory) {
   EXPECT_EQ(err_, "annals: history: one ARN is wanted, not 2" + hint);
   EXPECT_EQ(Run({"history", "a", "--max-results", "1001"}), 2);
   EXPECT_EQ(err_, "annals: history: --max-results is 0 to 1000" + hint);
-  EXPECT_EQ(Run({"history", "a", "--max-results", "-2"}), 2);
+  EXPECT_EQ(Run({"history", "a", "--max-results", "-1"}), 2);
   EXPECT_EQ(err_, "annals: history: --max-results is 0 to 1000" + hint);
   EXPECT_EQ(Run({"history", "a", "--output", "xml"}), 2);
   EXPECT_EQ(err_, "annals: history: --output is json or table, not 'xml'" + hint);
@@ -187,6 +188,37 @@ TEST_F(CliWithServer, ImportGoesOnAfterAFileThatFails) {
                       "/none.json: UNREADABLE_FILE: No such file or directory\n");
   // Nothing was sent of the bad one.
   EXPECT_EQ(histories_.append_counts(), (std::vector<int>{2, 2}));
+}
+
+TEST_F(CliWithServer, ErrorsAreOneLineEach) {
+  std::string file = Write("a\n\x1b[31m.json", "");
+  EXPECT_EQ(Run({"import", "--execution-arn", "a", file}), 1);
+  EXPECT_EQ(err_, "annals: import: " + folder_ + "/a  [31m.json: INVALID_FILE: holds no events\n");
+}
+
+TEST_F(CliWithServer, SaysNothingWhenTheReaderOfAPipeHasGone) {
+  EXPECT_EQ(Run({"import", "--execution-arn", "a", Write("long.json", Page(1, 2000))}), 0);
+  signal(SIGPIPE, SIG_IGN);
+  for (const char *output : {"json", "table"}) {
+    int ends[2];
+    ASSERT_EQ(pipe(ends), 0);
+    close(ends[0]);
+    FILE *out = fdopen(ends[1], "w");
+    char *err = nullptr;
+    size_t err_size = 0;
+    FILE *err_file = open_memstream(&err, &err_size);
+    std::vector<std::string> args = {"annals", "history", "a", "--output", output};
+    std::vector<char *> argv;
+    for (std::string &arg : args) {
+      argv.push_back(&arg[0]);
+    }
+    argv.push_back(nullptr);
+    EXPECT_EQ(annals_cli_run(static_cast<int>(args.size()), argv.data(), out, err_file), 1);
+    fclose(out);
+    fclose(err_file);
+    EXPECT_STREQ(err, "") << output;
+    free(err);
+  }
 }
 
 TEST_F(CliWithServer, ImportSendsBatches) {

@@ -104,6 +104,20 @@ TEST_F(Table, LinesAreCutToTheWidth) {
   EXPECT_EQ(Lines(json, 6)[0], "     1\n");
 }
 
+TEST_F(Table, HeaderIsCutToTheWidthToo) {
+  for (size_t width : {0, 6, 80}) {
+    char *text = nullptr;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    annals_table_write_header(width, out);
+    fclose(out);
+    const std::string whole =
+        "    ID  TIME                      TYPE                          PREVIOUS  DETAIL\n";
+    EXPECT_EQ(text, width == 6 ? "    ID\n" : whole) << width;
+    free(text);
+  }
+}
+
 TEST_F(Table, DamagedBytesAreRefused) {
   const uint8_t cut[] = {0x10, 0x80};
   const uint8_t odd_time[] = {0x0a, 0x01, 0xff};
