@@ -63,7 +63,7 @@ static void log_failure(const struct annals_call *call, const GError *error, uns
       ANNALS_LOG_NUMBER("http_status", status),
       ANNALS_LOG_TEXT("execution_arn", arn_to_log(call)),
       /* What the client is not told. Of other failures the text may quote the request. */
-      ANNALS_LOG_TEXT("detail", status >= 500 ? error->message : NULL),
+      ANNALS_LOG_TEXT("detail", status >= 500 ? annals_error_detail(error) : NULL),
       ANNALS_LOG_NUMBER("duration_us", g_get_monotonic_time() - call->started_us),
   };
   annals_log_write(level, "call failed", fields, G_N_ELEMENTS(fields));

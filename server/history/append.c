@@ -21,8 +21,6 @@ enum step { STEP_TAIL, STEP_COMPARE, STEP_RECORD, STEP_WRITE };
 
 enum {
   ATTEMPTS_MAX = 100, /* each lost race means that another writer's append went in */
-  /* 4 MiB of events, and for each a frame header and a timestamp. */
-  FRAMES_BYTES_MAX = 2 * ANNALS_APPEND_BYTES_MAX,
 };
 
 static struct annals_store *store_of(const struct annals_append *append) {
@@ -380,7 +378,7 @@ enum annals_progress annals_append_run(struct annals_history *history,
   const struct annals_append_request *request = &append->request;
   append->history = history;
   append->now_ms = annals_history_now_us(history) / 1000;
-  annals_buffer_init(&append->frames, FRAMES_BYTES_MAX);
+  annals_buffer_init(&append->frames, ANNALS_BATCH_FRAMES_BYTES_MAX);
   if (!annals_append_request_check(request, &append->error)) {
     return ANNALS_DONE;
   }

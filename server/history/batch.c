@@ -7,8 +7,6 @@
 
 enum {
   NANOS_MAX = 999999999,
-  /* Canonical forms are hardly ever longer than what was sent; frames add up to 4 bytes each. */
-  FRAMES_BYTES_MAX = 2 * ANNALS_APPEND_BYTES_MAX,
   EXECUTION_REDRIVEN = ANNALS__V1__HISTORY_EVENT_TYPE__HISTORY_EVENT_TYPE_EXECUTION_REDRIVEN,
   EXECUTION_STARTED = ANNALS__V1__HISTORY_EVENT_TYPE__HISTORY_EVENT_TYPE_EXECUTION_STARTED,
 };
@@ -150,7 +148,7 @@ struct annals_batch *annals_batch_new(const struct annals_schema *schema,
     return NULL;
   }
   struct annals_batch *batch = g_new0(struct annals_batch, 1);
-  annals_buffer_init(&batch->frames, FRAMES_BYTES_MAX);
+  annals_buffer_init(&batch->frames, ANNALS_BATCH_FRAMES_BYTES_MAX);
   batch->events = g_new0(struct annals_batch_event, event_count);
   batch->event_count = event_count;
   bool ok = true;

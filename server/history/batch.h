@@ -17,6 +17,8 @@ enum {
   ANNALS_APPEND_EVENTS_MAX = 1000,
   ANNALS_APPEND_BYTES_MAX = 4 * 1024 * 1024, /* of all events together, as they were sent */
   ANNALS_EVENT_BYTES_MAX = 1024 * 1024,      /* of one event, as it was sent */
+  /* Canonical forms are hardly ever longer than what was sent; framing adds a few bytes to each. */
+  ANNALS_BATCH_FRAMES_BYTES_MAX = 2 * ANNALS_APPEND_BYTES_MAX,
 };
 
 /* One event as a client serialised it: a view. */

@@ -18,6 +18,7 @@ const struct annals_reason_info *annals_reason_info(enum annals_reason reason) {
 typedef struct {
   GPtrArray *metadata;
   GPtrArray *violations;
+  char *detail;
 } AnnalsErrorPrivate;
 
 static void violation_free(gpointer data) {
@@ -31,6 +32,7 @@ static void violation_free(gpointer data) {
 static void annals_error_private_init(AnnalsErrorPrivate *private) {
   private->metadata = g_ptr_array_new_with_free_func(g_free);
   private->violations = g_ptr_array_new_with_free_func(violation_free);
+  private->detail = NULL;
 }
 
 static void add_violation(AnnalsErrorPrivate *private, const char *field, const char *value,
@@ -51,11 +53,13 @@ static void annals_error_private_copy(const AnnalsErrorPrivate *from, AnnalsErro
     const struct annals_violation *violation = from->violations->pdata[i];
     add_violation(to, violation->field, violation->value, violation->constraint);
   }
+  to->detail = g_strdup(from->detail);
 }
 
 static void annals_error_private_clear(AnnalsErrorPrivate *private) {
   g_ptr_array_unref(private->metadata);
   g_ptr_array_unref(private->violations);
+  g_free(private->detail);
 }
 
 G_DEFINE_EXTENDED_ERROR(AnnalsError, annals_error)
@@ -88,6 +92,17 @@ void annals_error_add_metadata(GError *error, const char *key, const char *forma
 void annals_error_add_violation(GError *error, const char *field, const char *value,
                                 const char *constraint) {
   add_violation(annals_error_get_private(error), field, value, constraint);
+}
+
+void annals_error_set_detail(GError *error, const char *detail) {
+  AnnalsErrorPrivate *private = annals_error_get_private(error);
+  g_free(private->detail);
+  private->detail = g_strdup(detail);
+}
+
+const char *annals_error_detail(const GError *error) {
+  const char *detail = annals_error_get_private(error)->detail;
+  return detail != NULL && *detail != '\0' ? detail : error->message;
 }
 
 enum annals_reason annals_error_reason(const GError *error) {

@@ -56,6 +56,12 @@ void annals_error_add_metadata(GError *error, const char *key, const char *forma
 void annals_error_add_violation(GError *error, const char *field, const char *value,
                                 const char *constraint);
 
+/* Says for the log, and for it alone, what happened: it may name files of this machine. */
+void annals_error_set_detail(GError *error, const char *detail);
+
+/* Gives what was said for the log, or else the message. Owned by error. */
+const char *annals_error_detail(const GError *error);
+
 /* Gives the reason; INTERNAL when error is of another domain. */
 enum annals_reason annals_error_reason(const GError *error);
 

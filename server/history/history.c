@@ -43,9 +43,10 @@ int64_t annals_history_now_us(const struct annals_history *history) {
   return history->options.now_us(history->options.now_context);
 }
 
-/* A failure whose message ends with what the engine has to say, if anything. */
 static GError *engine_error(enum annals_reason reason, const char *text, const char *detail) {
-  return annals_error_new(reason, "%s%s%s", text, *detail != '\0' ? ": " : "", detail);
+  GError *error = annals_error_new(reason, "%s", text);
+  annals_error_set_detail(error, detail);
+  return error;
 }
 
 GError *annals_history_damage_error(const char *what) {

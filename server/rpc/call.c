@@ -266,7 +266,7 @@ static void log_failure(const struct annals_rpc_call *call, const GError *error)
       ANNALS_LOG_TEXT("method", call->method->path),
       ANNALS_LOG_TEXT("reason", reason->name),
       /* Of failures that are the client's the text may quote the request. */
-      ANNALS_LOG_TEXT("detail", reason->http_status >= 500 ? error->message : NULL),
+      ANNALS_LOG_TEXT("detail", reason->http_status >= 500 ? annals_error_detail(error) : NULL),
       ANNALS_LOG_NUMBER("duration_us", g_get_monotonic_time() - call->started_us),
   };
   annals_log_write(level, "call failed", fields, G_N_ELEMENTS(fields));

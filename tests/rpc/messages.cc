@@ -44,7 +44,7 @@ std::string Event::Bytes() const {
     bytes += BytesField(1, NonZero(1, *seconds) + NonZero(2, nanos));
   }
   return bytes + NonZero(2, type) + NonZero(3, id) +
-         NonZero(4, previous_id.has_value() ? *previous_id : id - 1) + details;
+         NonZero(4, previous_id.value_or(id > INT64_MIN ? id - 1 : id)) + details;
 }
 
 Event PlainEvent(int64_t id, size_t input_size) {

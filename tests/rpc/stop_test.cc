@@ -75,7 +75,7 @@ TEST(Start, FailsOnAPortInUse) {
 }
 
 TEST(Start, FailsOnAnAddressThatIsNone) {
-  for (const char *address : {"203.0.113.1:0", "127.0.0.1", ""}) {
+  for (const char *address : {"203.0.113.1:0", ""}) {
     GError *error = nullptr;
     EXPECT_EQ(Bind(address, 1, &error), nullptr) << address;
     ASSERT_NE(error, nullptr) << address;
