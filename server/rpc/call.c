@@ -43,7 +43,7 @@ static void call_free(struct annals_rpc_call *call) {
     grpc_call_unref(core);
   }
   annals_rpc_server_release(server, held_bytes);
-  annals_rpc_server_call_ended(server);
+  annals_rpc_server_call_ended(server, core != NULL);
 }
 
 /* Both references belong to tags of one queue, which has one thread. */
@@ -180,6 +180,7 @@ static void run(struct annals_rpc_call *call) {
   call->method->start(call);
 }
 
+static void reply_draining(struct annals_rpc_call *call);
 static void reply_unimplemented(struct annals_rpc_call *call);
 
 static void on_accept(struct annals_rpc_tag *tag, bool ok) {
@@ -191,12 +192,15 @@ static void on_accept(struct annals_rpc_tag *tag, bool ok) {
   if (!annals_rpc_server_is_stopping(call->server)) {
     annals_rpc_call_arm(call->server, call->method, call->registered, call->queue);
   }
+  annals_rpc_server_call_accepted(call->server);
   call->started_us = g_get_monotonic_time();
   call->refs = 2;
   grpc_op op = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER};
   op.data.recv_close_on_server.cancelled = &call->cancelled;
   start_batch(call, &op, 1, &call->close_tag);
-  if (call->method == NULL) {
+  if (annals_rpc_server_is_draining(call->server)) {
+    reply_draining(call);
+  } else if (call->method == NULL) {
     reply_unimplemented(call);
   } else {
     run(call);
@@ -263,7 +267,7 @@ static void log_failure(const struct annals_rpc_call *call, const GError *error)
   const struct annals_reason_info *reason = annals_reason_info(annals_error_reason(error));
   enum annals_log_level level = reason->http_status == 500 ? ANNALS_LOG_ERROR : ANNALS_LOG_INFO;
   const struct annals_log_field fields[] = {
-      ANNALS_LOG_TEXT("method", call->method->path),
+      ANNALS_LOG_TEXT("method", call->method != NULL ? call->method->path : NULL),
       ANNALS_LOG_TEXT("reason", reason->name),
       /* Of failures that are the client's the text may quote the request. */
       ANNALS_LOG_TEXT("detail", reason->http_status >= 500 ? annals_error_detail(error) : NULL),
@@ -287,6 +291,11 @@ void annals_rpc_call_fail(struct annals_rpc_call *call, const GError *error) {
   send_reply(call, reason->grpc_code, &text, &trailer, 1);
   grpc_slice_unref(text);
   grpc_slice_unref(trailer.value);
+}
+
+static void reply_draining(struct annals_rpc_call *call) {
+  g_autoptr(GError) error = annals_error_new(ANNALS_REASON_DRAINING, "the server is stopping");
+  annals_rpc_call_fail(call, error);
 }
 
 static void reply_unimplemented(struct annals_rpc_call *call) {

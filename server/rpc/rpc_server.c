@@ -13,10 +13,15 @@ enum {
   THREADS_MAX = 16,
   /* Calls that may arrive at one queue before its thread gets to post a slot again. */
   SLOTS_PER_METHOD = 64,
+  /* For clients to see from their calls that they should go elsewhere. What comes in behind the
+   * core's own shutdown is cut off without a word. */
+  DRAIN_MS = 100,
   /* For idle clients to see the core's GOAWAY and close their connections. */
   LINGER_MS = 500,
   HELD_BYTES_DEFAULT = 512 * 1024 * 1024,
 };
+
+enum phase { SERVING, DRAINING, STOPPING };
 
 /* A completion queue and the one thread that serves it. */
 struct poller {
@@ -39,14 +44,15 @@ struct annals_rpc_server {
   void *registered[METHODS_MAX];
   struct poller pollers[THREADS_MAX];
   unsigned poller_count;
-  gint stopping;
+  gint phase; /* atomic: enum phase */
   bool started;
   bool stopped;
   struct annals_rpc_tag shutdown_tag;
 
   pthread_mutex_t lock; /* of what follows */
   pthread_cond_t changed;
-  unsigned live_calls; /* and slots */
+  unsigned live_calls; /* slots among them */
+  unsigned accepted_calls;
   bool shut_down;
 };
 
@@ -58,8 +64,12 @@ struct annals_history *annals_rpc_server_history(struct annals_rpc_server *serve
   return server->history;
 }
 
+bool annals_rpc_server_is_draining(struct annals_rpc_server *server) {
+  return g_atomic_int_get(&server->phase) >= DRAINING;
+}
+
 bool annals_rpc_server_is_stopping(struct annals_rpc_server *server) {
-  return g_atomic_int_get(&server->stopping) != 0;
+  return g_atomic_int_get(&server->phase) == STOPPING;
 }
 
 void annals_rpc_server_call_began(struct annals_rpc_server *server) {
@@ -68,9 +78,16 @@ void annals_rpc_server_call_began(struct annals_rpc_server *server) {
   pthread_mutex_unlock(&server->lock);
 }
 
-void annals_rpc_server_call_ended(struct annals_rpc_server *server) {
+void annals_rpc_server_call_accepted(struct annals_rpc_server *server) {
+  pthread_mutex_lock(&server->lock);
+  server->accepted_calls++;
+  pthread_mutex_unlock(&server->lock);
+}
+
+void annals_rpc_server_call_ended(struct annals_rpc_server *server, bool accepted) {
   pthread_mutex_lock(&server->lock);
   server->live_calls--;
+  server->accepted_calls -= accepted;
   pthread_cond_broadcast(&server->changed);
   pthread_mutex_unlock(&server->lock);
 }
@@ -205,11 +222,25 @@ static struct timespec in_ms(int ms) {
   return (struct timespec){.tv_sec = us / G_USEC_PER_SEC, .tv_nsec = us % G_USEC_PER_SEC * 1000};
 }
 
-/* Waits until no call lives and, if core is set, the core has shut down. until: NULL for ever. */
-static bool wait_quiet(struct annals_rpc_server *server, bool core, const struct timespec *until) {
+static bool has_no_accepted_call(const struct annals_rpc_server *server) {
+  return server->accepted_calls == 0;
+}
+
+static bool has_no_call(const struct annals_rpc_server *server) {
+  return server->live_calls == 0;
+}
+
+static bool is_quiet(const struct annals_rpc_server *server) {
+  return server->live_calls == 0 && server->shut_down;
+}
+
+/* Waits until the condition holds. until: NULL for ever. Returns whether it does. */
+static bool wait_until(struct annals_rpc_server *server,
+                       bool (*holds)(const struct annals_rpc_server *),
+                       const struct timespec *until) {
   int errnum = 0;
   pthread_mutex_lock(&server->lock);
-  while (errnum == 0 && (server->live_calls > 0 || (core && !server->shut_down))) {
+  while (errnum == 0 && !holds(server)) {
     errnum = until != NULL ? pthread_cond_timedwait(&server->changed, &server->lock, until)
                            : pthread_cond_wait(&server->changed, &server->lock);
   }
@@ -224,15 +255,22 @@ static void stop_unstarted(struct annals_rpc_server *server) {
   (void)grpc_completion_queue_next(queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
 }
 
-/* Calls get the grace; connections on which there is none are not worth the wait. */
+/*
+ * Calls under way get the grace, new ones are told to go elsewhere; then the core shuts down.
+ * Connections on which there is no call are not worth a wait.
+ */
 static void stop_started(struct annals_rpc_server *server, int grace_ms) {
   struct timespec grace = in_ms(grace_ms);
+  g_atomic_int_set(&server->phase, DRAINING);
+  g_usleep((gulong)MIN(DRAIN_MS, grace_ms) * 1000);
+  wait_until(server, has_no_accepted_call, &grace);
+  g_atomic_int_set(&server->phase, STOPPING);
   grpc_server_shutdown_and_notify(server->core, server->pollers[0].queue, &server->shutdown_tag);
-  bool quiet = wait_quiet(server, /*core=*/false, &grace);
+  bool done = wait_until(server, has_no_call, &grace);
   struct timespec linger = in_ms(MIN(LINGER_MS, grace_ms));
-  if (!quiet || !wait_quiet(server, /*core=*/true, &linger)) {
+  if (!done || !wait_until(server, is_quiet, &linger)) {
     grpc_server_cancel_all_calls(server->core);
-    wait_quiet(server, /*core=*/true, NULL);
+    wait_until(server, is_quiet, NULL);
   }
 }
 
@@ -241,7 +279,6 @@ void annals_rpc_server_stop(struct annals_rpc_server *server, int grace_ms) {
     return;
   }
   server->stopped = true;
-  g_atomic_int_set(&server->stopping, 1);
   if (server->started) {
     stop_started(server, grace_ms);
   } else {

@@ -18,12 +18,17 @@ struct annals_rpc_server;
 grpc_server *annals_rpc_server_core(struct annals_rpc_server *server);
 struct annals_history *annals_rpc_server_history(struct annals_rpc_server *server);
 
-/* Tells whether slots are to be armed no more. */
+/* Tells whether calls are to be refused, and then whether slots are to be armed no more. */
+bool annals_rpc_server_is_draining(struct annals_rpc_server *server);
 bool annals_rpc_server_is_stopping(struct annals_rpc_server *server);
 
-/* Counts calls and the slots that wait for them: stop returns when as many have ended as began. */
+/*
+ * Counts calls and the slots that wait for them: stop returns when as many have ended as began.
+ * accepted: the slot has got its call.
+ */
 void annals_rpc_server_call_began(struct annals_rpc_server *server);
-void annals_rpc_server_call_ended(struct annals_rpc_server *server);
+void annals_rpc_server_call_accepted(struct annals_rpc_server *server);
+void annals_rpc_server_call_ended(struct annals_rpc_server *server, bool accepted);
 
 /*
  * Takes bytes out of what all calls may hold, or returns false, when that is used up: else clients

@@ -42,7 +42,7 @@ class Stop : public ::testing::Test {
     service_.watched().WaitForCalls(2 + count);  // two for the first events
   }
 
-  // Returns when no new connection is taken any more.
+  // Returns when new calls are not taken any more.
   void WaitUntilDeaf() {
     while (RpcClient(service_.port()).Call("/x", "").code == GRPC_STATUS_UNIMPLEMENTED) {
     }
@@ -136,6 +136,18 @@ TEST_F(Stop, LetsCallsUnderWayFinish) {
   clients_.clear();
   RpcClient late(service_.port());
   EXPECT_EQ(late.Call(kPagePath, "").code, GRPC_STATUS_UNAVAILABLE);
+  stop.join();
+}
+
+TEST_F(Stop, SendsNewCallsElsewhere) {
+  StartPages(1);
+  RpcClient client(service_.port());
+  EXPECT_EQ(client.Call(kPagePath, "").error.reason, "INVALID_REQUEST");
+  std::thread stop([this] { service_.Stop(LONG_MS); });
+  WaitUntilDeaf();
+  ExpectFailure(client.Call(kPagePath, ""), GRPC_STATUS_UNAVAILABLE, "DRAINING");
+  annals_faulty_store_set_held(service_.store(), false);
+  EXPECT_EQ(Page(calls_[0]->Wait()).events, PlainEvents(1, 3));
   stop.join();
 }
 
