@@ -131,8 +131,8 @@ static bool open_store(struct annals_server *server, const struct annals_options
                        GError **error) {
   if (g_mkdir_with_parents(options->data_dir, DATA_DIR_MODE) != 0) {
     int why = errno;
-    g_set_error(error, G_FILE_ERROR, (int)g_file_error_from_errno(why), "%s: cannot be made: %s",
-                options->data_dir, g_strerror(why));
+    g_set_error(error, G_FILE_ERROR, (int)g_file_error_from_errno(why),
+                "the data directory '%s' cannot be made: %s", options->data_dir, g_strerror(why));
     return false;
   }
   g_autofree char *path = g_build_filename(options->data_dir, "rocksdb", NULL);

@@ -71,6 +71,7 @@ static void release(struct annals_rpc_call *call) {
 const struct annals_rpc_method annals_rpc_append_history_events = {
     .path = "/annals.v1.HistoryService/AppendHistoryEvents",
     .state_bytes = sizeof(struct state),
+    .bulky = true,
     .start = start,
     .resume = reply,
     .release = release,

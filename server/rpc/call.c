@@ -13,18 +13,33 @@
 #include "server/rpc/rpc_status.h"
 #include "server/rpc/server_internal.h"
 
+/* Room for a message whose size is not known yet: for all but the few that are refused anyway. */
+enum { MESSAGE_BYTES_RESERVED = 4 * 1024 * 1024 };
+
 #define CALL_OF(tag, member) \
   ((struct annals_rpc_call *)((char *)(tag)-offsetof(struct annals_rpc_call, member)))
 
 static void on_accept(struct annals_rpc_tag *tag, bool ok);
 static void on_close(struct annals_rpc_tag *tag, bool ok);
+static void on_receive(struct annals_rpc_tag *tag, bool ok);
 static void on_wake(struct annals_rpc_tag *tag, bool ok);
 static void on_reply(struct annals_rpc_tag *tag, bool ok);
+
+/* Gives room back, and lets those in that it is enough for. */
+static void leave(struct annals_rpc_server *server, size_t bytes) {
+  struct annals_rpc_admission *admission = annals_rpc_server_admission(server);
+  struct annals_rpc_call *next;
+  while ((next = annals_rpc_admission_leave(admission, bytes, MESSAGE_BYTES_RESERVED)) != NULL) {
+    annals_rpc_call_wake(next);
+    bytes = 0;
+  }
+}
 
 static void call_free(struct annals_rpc_call *call) {
   struct annals_rpc_server *server = call->server;
   grpc_call *core = call->call;
   size_t held_bytes = call->held_bytes;
+  size_t admitted_bytes = call->admitted_bytes;
   if (call->state != NULL) {
     call->method->release(call);
     g_free(call->state);
@@ -43,6 +58,7 @@ static void call_free(struct annals_rpc_call *call) {
     grpc_call_unref(core);
   }
   annals_rpc_server_release(server, held_bytes);
+  leave(server, admitted_bytes);
   annals_rpc_server_call_ended(server, core != NULL);
 }
 
@@ -78,6 +94,7 @@ void annals_rpc_call_arm(struct annals_rpc_server *server, const struct annals_r
   call->history = annals_rpc_server_history(server);
   call->accept_tag.on = on_accept;
   call->close_tag.on = on_close;
+  call->receive_tag.on = on_receive;
   call->wake_tag.on = on_wake;
   call->reply_tag.on = on_reply;
   call->request_slice = grpc_empty_slice();
@@ -88,7 +105,7 @@ void annals_rpc_call_arm(struct annals_rpc_server *server, const struct annals_r
   grpc_call_error error =
       method != NULL ? grpc_server_request_registered_call(
                            core, registered, &call->call, &call->deadline, &call->metadata,
-                           &call->payload, queue, queue, &call->accept_tag)
+                           method->bulky ? NULL : &call->payload, queue, queue, &call->accept_tag)
                      : grpc_server_request_call(core, &call->call, &call->details, &call->metadata,
                                                 queue, queue, &call->accept_tag);
   g_assert(error == GRPC_CALL_OK);
@@ -180,6 +197,33 @@ static void run(struct annals_rpc_call *call) {
   call->method->start(call);
 }
 
+/* Receives the message of a call that has been let in. */
+static void receive(struct annals_rpc_call *call) {
+  grpc_op op = {.op = GRPC_OP_RECV_MESSAGE};
+  op.data.recv_message.recv_message = &call->payload;
+  call->admitted_bytes = MESSAGE_BYTES_RESERVED;
+  start_batch(call, &op, 1, &call->receive_tag);
+}
+
+/* Its size is known now: what was reserved beyond it is for others. */
+static void on_receive(struct annals_rpc_tag *tag, bool ok) {
+  struct annals_rpc_call *call = CALL_OF(tag, receive_tag);
+  size_t size = call->payload != NULL ? grpc_byte_buffer_length(call->payload) : 0;
+  (void)ok;
+  call->admitted_bytes = MIN(size, (size_t)MESSAGE_BYTES_RESERVED);
+  leave(call->server, MESSAGE_BYTES_RESERVED - call->admitted_bytes);
+  run(call);
+}
+
+static void enter(struct annals_rpc_call *call) {
+  struct annals_rpc_admission *admission = annals_rpc_server_admission(call->server);
+  call->waiting = true;
+  if (annals_rpc_admission_enter(admission, call, MESSAGE_BYTES_RESERVED)) {
+    call->waiting = false;
+    receive(call);
+  }
+}
+
 static void reply_draining(struct annals_rpc_call *call);
 static void reply_unimplemented(struct annals_rpc_call *call);
 
@@ -202,6 +246,8 @@ static void on_accept(struct annals_rpc_tag *tag, bool ok) {
     reply_draining(call);
   } else if (call->method == NULL) {
     reply_unimplemented(call);
+  } else if (call->method->bulky) {
+    enter(call);
   } else {
     run(call);
   }
@@ -222,7 +268,12 @@ static void on_wake(struct annals_rpc_tag *tag, bool ok) {
   struct annals_rpc_call *call = CALL_OF(tag, wake_tag);
   (void)ok;
   g_assert(g_atomic_int_get(&call->woken) == 1);
-  call->method->resume(call);
+  if (call->waiting) {
+    call->waiting = false;
+    receive(call);
+  } else {
+    call->method->resume(call);
+  }
 }
 
 static void on_reply(struct annals_rpc_tag *tag, bool ok) {

@@ -4,8 +4,8 @@
  * Floor 3, private to server/rpc.
  *
  *   ARMED ──on_accept──► RUNNING ──► WAITING ──on_wake──► REPLYING ──on_reply──►
- *     │ ok=0                └──────────────────────────────► ▲
- *     ▼
+ *     │ ok=0      │         ▲ └────────────────────────────► ▲
+ *     ▼           └► ADMITTED, RECEIVING: calls of bulky methods
  *   freed: the server stops
  *
  * Two references keep a call: one for RECV_CLOSE_ON_SERVER, one for everything else up to the
@@ -36,6 +36,7 @@ struct annals_rpc_tag {
 struct annals_rpc_method {
   const char *path;
   size_t state_bytes; /* of call->state, zeroed before start */
+  bool bulky;         /* its messages may be large: they are received one after the other */
 
   /*
    * Runs the call up to its reply (annals_rpc_call_reply or _fail), or until something is pending
@@ -67,6 +68,7 @@ struct annals_rpc_call {
   void *registered; /* the core's name of the method */
   struct annals_rpc_tag accept_tag;
   struct annals_rpc_tag close_tag;
+  struct annals_rpc_tag receive_tag;
   struct annals_rpc_tag wake_tag;
   struct annals_rpc_tag reply_tag;
   grpc_call *call;
@@ -76,7 +78,9 @@ struct annals_rpc_call {
   grpc_byte_buffer *payload;
   grpc_slice request_slice;
   grpc_byte_buffer *reply;
-  size_t held_bytes; /* of the server's */
+  size_t held_bytes;     /* of the server's */
+  size_t admitted_bytes; /* of the server's admission */
+  bool waiting;          /* for admission */
   int cancelled;
   gint woken; /* hands what the waking thread has written over to the queue's thread */
   int64_t started_us;

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "server/history/history.h"
+#include "server/rpc/admission.h"
 
 G_BEGIN_DECLS
 
@@ -17,6 +18,8 @@ struct annals_rpc_server;
 
 grpc_server *annals_rpc_server_core(struct annals_rpc_server *server);
 struct annals_history *annals_rpc_server_history(struct annals_rpc_server *server);
+
+struct annals_rpc_admission *annals_rpc_server_admission(struct annals_rpc_server *server);
 
 /* Tells whether calls are to be refused, and then whether slots are to be armed no more. */
 bool annals_rpc_server_is_draining(struct annals_rpc_server *server);

@@ -26,6 +26,7 @@ struct ServiceOptions {
   unsigned thread_count = 2;
   size_t page_bytes_max = 0;
   size_t held_bytes_max = 0;
+  size_t admitted_bytes_max = 0;
 };
 
 constexpr int64_t kTokenTtlSeconds = 3600;

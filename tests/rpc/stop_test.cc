@@ -21,7 +21,7 @@ PageRequest WholeHistory() {
 }
 
 annals_rpc_server *Bind(const char *address, unsigned thread_count, GError **error) {
-  const annals_rpc_options options = {address, thread_count, 0};
+  const annals_rpc_options options = {address, thread_count, 0, 0};
   return annals_rpc_server_bind(&options, error);
 }
 

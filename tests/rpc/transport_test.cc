@@ -242,6 +242,27 @@ TEST(Transport, DeliversTheLongestErrorsUnderTheirOwnCode) {
   EXPECT_EQ(reply.error.violations.size(), 3u);
 }
 
+// Messages for which there is no room wait with their clients, and all get their turn.
+TEST(Transport, ReceivesAppendsWithinItsRoom) {
+  enum { CLIENTS = 12 };
+  ServiceOptions options;
+  options.admitted_bytes_max = 4 << 20;
+  Service service(options);
+  std::vector<std::unique_ptr<RpcClient>> clients;
+  std::vector<std::unique_ptr<PendingCall>> calls;
+  for (int i = 0; i < CLIENTS; i++) {
+    AppendRequest request;
+    request.arn = Arn("n" + std::to_string(i));
+    request.events = {PlainEvent(1).Bytes(), PlainEvent(2, 200000).Bytes(),
+                      PlainEvent(3, 200000).Bytes()};
+    clients.push_back(std::make_unique<RpcClient>(service.port()));
+    calls.push_back(clients.back()->Start(kAppendPath, request.Bytes()));
+  }
+  for (auto &call : calls) {
+    EXPECT_EQ(Appended(call->Wait()).appended, 3);
+  }
+}
+
 // Clients that do not read their answers must not decide how much memory the server needs.
 TEST(Transport, HoldsNoMoreThanItMay) {
   ServiceOptions options;
