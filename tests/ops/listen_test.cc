@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -37,11 +38,19 @@ class Address {
   GError *error_ = nullptr;
 };
 
-TEST(ListenAddress, ReadsNumbersBracketsAndNames) {
+TEST(ListenAddress, ReadsNumbersAndBrackets) {
   EXPECT_EQ(Address("127.0.0.1:8083").text(), "127.0.0.1:8083");
   EXPECT_EQ(Address("0.0.0.0:0").text(), "0.0.0.0:0");
   EXPECT_EQ(Address("[::1]:65535").text(), "[::1]:65535");
-  EXPECT_NE(Address("localhost:1").get(), nullptr);
+}
+
+TEST(ListenAddress, ReadsNames) {
+  struct addrinfo *found = nullptr;
+  if (getaddrinfo("localhost", nullptr, nullptr, &found) != 0) {
+    GTEST_SKIP() << "this machine does not know localhost";
+  }
+  freeaddrinfo(found);
+  EXPECT_TRUE(annals_listen_address_is_loopback(Address("localhost:1").get()));
 }
 
 TEST(ListenAddress, RefusesWhatIsNotHostAndPort) {
@@ -62,8 +71,7 @@ TEST(ListenAddress, SaysThatANameIsNotKnown) {
 }
 
 TEST(ListenAddress, KnowsLoopback) {
-  for (const char *text :
-       {"127.0.0.1:1", "127.8.9.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1", "localhost:1"}) {
+  for (const char *text : {"127.0.0.1:1", "127.8.9.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1"}) {
     EXPECT_TRUE(annals_listen_address_is_loopback(Address(text).get())) << text;
   }
   for (const char *text :
