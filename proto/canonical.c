@@ -315,7 +315,9 @@ bool annals_canonical_append(const struct annals_schema *schema, const uint8_t *
   if (annals_buffer_reserve(out, size) == NULL) {
     return fail(&self, &root, ANNALS_FAULT_RESOURCES, "does not fit");
   }
-  if (!write_message(&self, &root, annals_schema_event(schema), event, size)) {
+  /* Adding 0 to NULL is undefined in C. */
+  const uint8_t *bytes = size > 0 ? event : (const uint8_t *)"";
+  if (!write_message(&self, &root, annals_schema_event(schema), bytes, size)) {
     return false;
   }
   if (out->failed) {

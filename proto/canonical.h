@@ -42,7 +42,7 @@ struct annals_event_head {
 };
 
 /*
- * Appends the canonical form of an event to out.
+ * Appends the canonical form of an event to out. event may be NULL where size is 0.
  *
  * Errors: returns false with *ret_fault filled in for unknown fields and wire types, malformed
  *   bytes, invalid UTF-8, NUL characters, and lengths over the model's. Whether values make sense

@@ -43,7 +43,10 @@ static void check_strip(const struct annals_schema *schema, const struct annals_
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  struct annals_schema *schema = annals_schema_new();
+  static struct annals_schema *schema;
+  if (schema == NULL) {
+    schema = annals_schema_new();
+  }
   struct annals_buffer once;
   struct annals_buffer twice;
   struct annals_event_head head;
@@ -58,6 +61,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   }
   annals_buffer_clear(&once);
   annals_buffer_clear(&twice);
-  annals_schema_free(schema);
   return 0;
 }

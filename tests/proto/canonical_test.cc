@@ -216,6 +216,16 @@ TEST_F(CanonicalTest, FailsWhereMemoryIsShort) {
 #endif
 }
 
+TEST_F(CanonicalTest, TakesNothingForAnEmptyEvent) {
+  annals_buffer out;
+  annals_event_head head;
+  annals_event_fault fault;
+  annals_buffer_init(&out, 1000);
+  EXPECT_TRUE(annals_canonical_append(schema_.get(), nullptr, 0, &out, &head, &fault));
+  EXPECT_EQ(out.len, 0U);
+  annals_buffer_clear(&out);
+}
+
 TEST_F(CanonicalTest, EmptyTimestampIsTheEpochAndNotAbsence) {
   Canonical present = Canonicalize(Bytes(kEventTimestamp, ""));
   ASSERT_TRUE(present.ok);
