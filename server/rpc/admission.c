@@ -1,5 +1,7 @@
 #include "server/rpc/admission.h"
 
+#include "server/rpc/call.h"
+
 void annals_rpc_admission_init(struct annals_rpc_admission *admission, size_t bytes_max) {
   pthread_mutex_init(&admission->lock, NULL);
   admission->bytes_max = bytes_max;
@@ -13,7 +15,7 @@ void annals_rpc_admission_clear(struct annals_rpc_admission *admission) {
 }
 
 static bool take(struct annals_rpc_admission *admission, size_t bytes) {
-  if (bytes > admission->bytes_max - admission->bytes) {
+  if (admission->bytes + bytes > admission->bytes_max) {
     return false;
   }
   admission->bytes += bytes;
@@ -26,9 +28,15 @@ bool annals_rpc_admission_enter(struct annals_rpc_admission *admission,
   bool entered = g_queue_is_empty(&admission->waiting) && take(admission, bytes);
   if (!entered) {
     g_queue_push_tail(&admission->waiting, call);
+    g_atomic_int_inc(&admission->waiting_count);
   }
   pthread_mutex_unlock(&admission->lock);
   return entered;
+}
+
+static struct annals_rpc_call *pop(struct annals_rpc_admission *admission) {
+  g_atomic_int_add(&admission->waiting_count, -1);
+  return g_queue_pop_head(&admission->waiting);
 }
 
 struct annals_rpc_call *annals_rpc_admission_leave(struct annals_rpc_admission *admission,
@@ -37,7 +45,25 @@ struct annals_rpc_call *annals_rpc_admission_leave(struct annals_rpc_admission *
   pthread_mutex_lock(&admission->lock);
   admission->bytes -= bytes;
   if (!g_queue_is_empty(&admission->waiting) && take(admission, wanted)) {
-    next = g_queue_pop_head(&admission->waiting);
+    next = pop(admission);
+  }
+  pthread_mutex_unlock(&admission->lock);
+  return next;
+}
+
+bool annals_rpc_admission_has_waiting(struct annals_rpc_admission *admission) {
+  return g_atomic_int_get(&admission->waiting_count) > 0;
+}
+
+struct annals_rpc_call *annals_rpc_admission_expire(struct annals_rpc_admission *admission,
+                                                    gint64 now_us, size_t wanted) {
+  const gint64 wait_us = (gint64)ANNALS_RPC_ADMISSION_WAIT_MS * 1000;
+  struct annals_rpc_call *next = NULL;
+  pthread_mutex_lock(&admission->lock);
+  const struct annals_rpc_call *first = g_queue_peek_head(&admission->waiting);
+  if (first != NULL && now_us - first->started_us >= wait_us) {
+    admission->bytes += wanted;
+    next = pop(admission);
   }
   pthread_mutex_unlock(&admission->lock);
   return next;

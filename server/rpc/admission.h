@@ -5,6 +5,9 @@
  * its call waits, and flow control keeps the message with its client. Small messages pass through
  * at once: room is reserved for the largest only until the size is known.
  *
+ * Nobody waits for ever: a client may be slow with a message for which room is reserved, or never
+ * send it. Who has waited for ANNALS_RPC_ADMISSION_WAIT_MS is let in all the same.
+ *
  * Threads: any, for all functions. One lock, a leaf.
  */
 #ifndef ANNALS_SERVER_RPC_ADMISSION_H_
@@ -19,11 +22,14 @@ G_BEGIN_DECLS
 
 struct annals_rpc_call;
 
+enum { ANNALS_RPC_ADMISSION_WAIT_MS = 2000 };
+
 struct annals_rpc_admission {
   pthread_mutex_t lock; /* of what follows */
   size_t bytes_max;
   size_t bytes;
-  GQueue waiting; /* of struct annals_rpc_call, the one that waits longest first */
+  GQueue waiting;     /* of struct annals_rpc_call, the one that waits longest first */
+  gint waiting_count; /* atomic, to be read without the lock */
 };
 
 void annals_rpc_admission_init(struct annals_rpc_admission *admission, size_t bytes_max);
@@ -41,6 +47,17 @@ bool annals_rpc_admission_enter(struct annals_rpc_admission *admission,
 G_GNUC_WARN_UNUSED_RESULT
 struct annals_rpc_call *annals_rpc_admission_leave(struct annals_rpc_admission *admission,
                                                    size_t bytes, size_t wanted);
+
+/* Tells whether anybody waits. */
+bool annals_rpc_admission_has_waiting(struct annals_rpc_admission *admission);
+
+/*
+ * Returns the next call if it has waited long enough, having taken room for wanted bytes, there or
+ * not; NULL: nobody has. now_us is of the monotonic clock. To be called again until then.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+struct annals_rpc_call *annals_rpc_admission_expire(struct annals_rpc_admission *admission,
+                                                    gint64 now_us, size_t wanted);
 
 G_END_DECLS
 

@@ -224,6 +224,15 @@ static void enter(struct annals_rpc_call *call) {
   }
 }
 
+void annals_rpc_call_expire_waits(struct annals_rpc_server *server) {
+  struct annals_rpc_admission *admission = annals_rpc_server_admission(server);
+  gint64 now_us = g_get_monotonic_time();
+  struct annals_rpc_call *next;
+  while ((next = annals_rpc_admission_expire(admission, now_us, MESSAGE_BYTES_RESERVED)) != NULL) {
+    annals_rpc_call_wake(next);
+  }
+}
+
 static void reply_draining(struct annals_rpc_call *call);
 static void reply_unimplemented(struct annals_rpc_call *call);
 

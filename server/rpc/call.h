@@ -91,6 +91,9 @@ struct annals_rpc_call {
 void annals_rpc_call_arm(struct annals_rpc_server *server, const struct annals_rpc_method *method,
                          void *registered, grpc_completion_queue *queue);
 
+/* Lets in the calls that have waited long enough for admission. From any thread. */
+void annals_rpc_call_expire_waits(struct annals_rpc_server *server);
+
 /* Has method->resume called on the queue's thread. From any thread; cheap, touches no socket. */
 void annals_rpc_call_wake(struct annals_rpc_call *call);
 

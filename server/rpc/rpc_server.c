@@ -18,6 +18,8 @@ enum {
   DRAIN_MS = 100,
   /* For idle clients to see the core's GOAWAY and close their connections. */
   LINGER_MS = 500,
+  /* How often waits for admission are looked at. */
+  LOOK_MS = 100,
   HELD_BYTES_DEFAULT = 512 * 1024 * 1024,
   /* More than the writer takes into some groups: enough to keep the disk busy. */
   ADMITTED_BYTES_DEFAULT = 96 * 1024 * 1024,
@@ -27,6 +29,7 @@ enum phase { SERVING, DRAINING, STOPPING };
 
 /* A completion queue and the one thread that serves it. */
 struct poller {
+  struct annals_rpc_server *server;
   grpc_completion_queue *queue;
   pthread_t thread;
 };
@@ -122,16 +125,30 @@ static void on_shutdown(struct annals_rpc_tag *tag, bool ok) {
   pthread_mutex_unlock(&server->lock);
 }
 
+/* While calls wait for admission a thread wakes up to see whether they have waited enough. */
+static gpr_timespec next_look(struct annals_rpc_server *server) {
+  return annals_rpc_admission_has_waiting(&server->admission)
+             ? gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                            gpr_time_from_millis(LOOK_MS, GPR_TIMESPAN))
+             : gpr_inf_future(GPR_CLOCK_MONOTONIC);
+}
+
 static void *poll(void *data) {
   (void)pthread_setname_np(pthread_self(), "annals-grpc");
-  grpc_completion_queue *queue = data;
+  struct poller *poller = data;
+  struct annals_rpc_server *server = poller->server;
   for (;;) {
-    grpc_event event = grpc_completion_queue_next(queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+    grpc_event event = grpc_completion_queue_next(poller->queue, next_look(server), NULL);
     if (event.type == GRPC_QUEUE_SHUTDOWN) {
       return NULL;
     }
-    struct annals_rpc_tag *tag = event.tag;
-    tag->on(tag, event.success != 0);
+    if (event.type == GRPC_OP_COMPLETE) {
+      struct annals_rpc_tag *tag = event.tag;
+      tag->on(tag, event.success != 0);
+    }
+    if (annals_rpc_admission_has_waiting(&server->admission)) {
+      annals_rpc_call_expire_waits(server);
+    }
   }
 }
 
@@ -187,6 +204,7 @@ struct annals_rpc_server *annals_rpc_server_bind(const struct annals_rpc_options
   grpc_init();
   server->core = create_core();
   for (unsigned i = 0; i < server->poller_count; i++) {
+    server->pollers[i].server = server;
     server->pollers[i].queue = grpc_completion_queue_create_for_next(NULL);
     grpc_server_register_completion_queue(server->core, server->pollers[i].queue, NULL);
   }
@@ -227,7 +245,7 @@ void annals_rpc_server_start(struct annals_rpc_server *server, struct annals_his
     }
     /* Without this, a call of an unknown method would hang until its deadline. */
     annals_rpc_call_arm(server, NULL, NULL, poller->queue);
-    int errnum = pthread_create(&poller->thread, NULL, poll, poller->queue);
+    int errnum = pthread_create(&poller->thread, NULL, poll, poller);
     g_assert(errnum == 0);
   }
 }

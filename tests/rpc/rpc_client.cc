@@ -132,18 +132,20 @@ PendingCall::PendingCall(grpc_channel *channel, const std::string &path, const s
   grpc_metadata_array_init(&initial_metadata_);
   grpc_metadata_array_init(&trailing_metadata_);
   message_ = grpc_empty_slice();
-  StartBatch();
+  StartBatch(options.stalled);
 }
 
-void PendingCall::StartBatch() {
+void PendingCall::StartBatch(bool stalled) {
   grpc_op ops[6] = {};
   size_t count = 0;
   ops[count++].op = GRPC_OP_SEND_INITIAL_METADATA;
-  if (request_ != nullptr) {
+  if (request_ != nullptr && !stalled) {
     ops[count].op = GRPC_OP_SEND_MESSAGE;
     ops[count++].data.send_message.send_message = request_;
   }
-  ops[count++].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
+  if (!stalled) {
+    ops[count++].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
+  }
   ops[count].op = GRPC_OP_RECV_INITIAL_METADATA;
   ops[count++].data.recv_initial_metadata.recv_initial_metadata = &initial_metadata_;
   ops[count].op = GRPC_OP_RECV_MESSAGE;

@@ -45,6 +45,7 @@ struct Reply {
 struct CallOptions {
   int64_t timeout_ms = 60000;
   bool without_message = false;
+  bool stalled = false;     // neither the message nor the end of the request is sent
   bool compressed = false;  // the request is compressed already, as the client says of all
 };
 
@@ -61,7 +62,7 @@ class PendingCall {
   const Reply &Wait();
 
  private:
-  void StartBatch();
+  void StartBatch(bool stalled);
   void TakeReply();
 
   grpc_completion_queue *queue_;

@@ -263,6 +263,20 @@ TEST(Transport, ReceivesAppendsWithinItsRoom) {
   }
 }
 
+// Room that is kept for a message which never comes must not keep out the others.
+TEST(Transport, LetsNobodyWaitForAClientThatSendsNothing) {
+  ServiceOptions options;
+  options.thread_count = 1;  // takes calls in the order in which they come
+  options.admitted_bytes_max = 4 << 20;
+  Service service(options);
+  CallOptions stalled;
+  stalled.stalled = true;
+  EXPECT_EQ(service.client().Call("/x", "").code, GRPC_STATUS_UNIMPLEMENTED);  // connects
+  auto call = service.client().Start(kAppendPath, "", stalled);
+  EXPECT_EQ(Appended(service.Append(Arn(), PlainEvents(1, 3))).appended, 3);
+  call->Cancel();
+}
+
 // Clients that do not read their answers must not decide how much memory the server needs.
 TEST(Transport, HoldsNoMoreThanItMay) {
   ServiceOptions options;
