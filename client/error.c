@@ -34,6 +34,11 @@ static void annals_client_error_private_clear(AnnalsClientErrorPrivate *priv) {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wcast-align"
 G_DEFINE_EXTENDED_ERROR(AnnalsClientError, annals_client_error)
+
+/* Before there are threads: the first use is not safe on two of them. */
+__attribute__((constructor)) static void register_domain(void) {
+  (void)annals_client_error_quark();
+}
 #pragma GCC diagnostic pop
 
 static const char *const code_names[] = {

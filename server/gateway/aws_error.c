@@ -7,6 +7,11 @@
 
 G_DEFINE_QUARK(annals_gateway_error, annals_gateway_error)
 
+/* Before there are threads: the first use is not safe on two of them. */
+__attribute__((constructor)) static void register_domain(void) {
+  (void)annals_gateway_error_quark();
+}
+
 #define MODEL "com.amazonaws.swf.service.v2.model#"
 #define VALIDATE "com.amazon.coral.validate#"
 #define SERVICE "com.amazon.coral.service#"

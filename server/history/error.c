@@ -64,6 +64,11 @@ static void annals_error_private_clear(AnnalsErrorPrivate *private) {
 
 G_DEFINE_EXTENDED_ERROR(AnnalsError, annals_error)
 
+/* Before there are threads: the first use is not safe on two of them. */
+__attribute__((constructor)) static void register_domain(void) {
+  (void)annals_error_quark();
+}
+
 GError *annals_error_new(enum annals_reason reason, const char *format, ...) {
   va_list args;
   va_start(args, format);

@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -101,6 +102,8 @@ class Annalsd:
             self.process.send_signal(number)
         status = self.process.wait(WAIT_S)
         self.process.stdout.close()
+        if status != 0:
+            sys.stderr.write("annalsd: exit status %d\n%s\n" % (status, self.log()[-8000:]))
         return status
 
     def kill(self):
@@ -110,7 +113,7 @@ class Annalsd:
 
     def restart(self):
         status = self.stop()
-        assert status == 0, (status, self.log())
+        assert status == 0, "annalsd: exit status %d" % status
         self.start()
 
     def rss_bytes(self, key="VmRSS"):
@@ -123,7 +126,7 @@ class Annalsd:
     def __exit__(self, kind, *_):
         status = self.stop()
         if kind is None:
-            assert status == 0, "annalsd: exit status %d\n%s" % (status, self.log()[-4000:])
+            assert status == 0, "annalsd: exit status %d" % status
 
 
 # --- gRPC -------------------------------------------------------------------------------------
