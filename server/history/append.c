@@ -379,7 +379,9 @@ enum annals_progress annals_append_run(struct annals_history *history,
   append->history = history;
   append->now_ms = annals_history_now_us(history) / 1000;
   annals_buffer_init(&append->frames, ANNALS_BATCH_FRAMES_BYTES_MAX);
-  if (!annals_append_request_check(request, &append->error)) {
+  if (!annals_append_request_check(request, &append->error) ||
+      !annals_authorize(history, request->principal, ANNALS_ACTION_APPEND_HISTORY_EVENTS,
+                        request->execution_arn, &append->error)) {
     return ANNALS_DONE;
   }
   append->batch = annals_batch_new(annals_history_options(history)->schema, request->events,

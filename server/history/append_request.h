@@ -6,6 +6,7 @@
 #ifndef ANNALS_SERVER_HISTORY_APPEND_REQUEST_H_
 #define ANNALS_SERVER_HISTORY_APPEND_REQUEST_H_
 
+#include "server/history/authorization.h"
 #include "server/history/batch.h"
 #include "server/history/execution_record.h"
 
@@ -13,8 +14,9 @@ G_BEGIN_DECLS
 
 enum { ANNALS_MAP_RUN_ARN_BYTES_MAX = 2000, ANNALS_TRACE_HEADER_BYTES_MAX = 256 };
 
-/* What is to be appended. "" means absent. */
+/* What is to be appended, and by whom. "" means absent. */
 struct annals_append_request {
+  const struct annals_principal *principal; /* NULL: anybody (authorization.h) */
   const char *execution_arn;
   const struct annals_event_bytes *events;
   size_t event_count;

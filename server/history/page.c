@@ -323,7 +323,9 @@ enum annals_progress annals_page_get(struct annals_history *history, struct anna
   page->history = history;
   annals_buffer_init(&page->events, ANNALS_PAGE_BUFFER_BYTES_MAX);
   page->error = check_request(&page->request);
-  if (page->error != NULL) {
+  if (page->error != NULL ||
+      !annals_authorize(history, page->request.principal, ANNALS_ACTION_GET_EXECUTION_HISTORY,
+                        page->request.execution_arn, &page->error)) {
     return ANNALS_DONE;
   }
   page->next_id = page->request.reverse_order ? INT64_MAX : 1;

@@ -7,6 +7,7 @@
 #define ANNALS_SERVER_HISTORY_PAGE_H_
 
 #include "proto/buffer.h"
+#include "server/history/authorization.h"
 #include "server/history/history.h"
 #include "storage/frame.h"
 
@@ -20,11 +21,12 @@ enum {
   ANNALS_PAGE_BUFFER_BYTES_MAX = 16 * 1024 * 1024,
 };
 
-/* What is asked for. */
+/* What is asked for, and by whom. */
 struct annals_page_request {
-  const char *execution_arn; /* NULL: absent */
-  int64_t max_results;       /* 0: the default */
-  const char *next_token;    /* NULL: absent */
+  const struct annals_principal *principal; /* NULL: anybody (authorization.h) */
+  const char *execution_arn;                /* NULL: absent */
+  int64_t max_results;                      /* 0: the default */
+  const char *next_token;                   /* NULL: absent */
   bool reverse_order;
   bool include_execution_data;
 };
@@ -67,8 +69,9 @@ struct annals_page {
  * Makes a page: at most max_results events and the options' bytes, but at least one event.
  *
  * Shape:  events in order of their ids, or in reverse; next_token exactly when there are more.
- * Errors: INVALID_REQUEST (constraints, all of them, as violations), INVALID_ARN, INVALID_TOKEN,
- *         EXECUTION_DOES_NOT_EXIST, DATA_CORRUPTED, OVERLOADED, in this order of precedence.
+ * Errors: INVALID_REQUEST (constraints, all of them, as violations), INVALID_ARN,
+ *         PERMISSION_DENIED, INVALID_TOKEN, EXECUTION_DOES_NOT_EXIST, DATA_CORRUPTED, OVERLOADED,
+ *         in this order of precedence.
  * Memory: the caller clears the page when it is done with the result.
  * Cost:   events in the cache are read on the calling thread.
  */

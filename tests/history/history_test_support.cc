@@ -115,6 +115,7 @@ Appended HistoryTest::Append(const std::vector<std::string> &events, const std::
   append.on_done = [](annals_append *it) {
     static_cast<std::promise<void> *>(it->owner)->set_value();
   };
+  append.request.principal = principal_;
   append.request.execution_arn = arn.c_str();
   append.request.events = views.data();
   append.request.event_count = views.size();
@@ -141,6 +142,7 @@ Paged HistoryTest::Page(const PageQuery &query) {
   page.owner = &done;
   page.on_done = [](annals_page *it) { static_cast<std::promise<void> *>(it->owner)->set_value(); };
   page.encode = query.data ? EncodeWhole : EncodeWithoutData;
+  page.request.principal = principal_;
   page.request.execution_arn = query.arn.c_str();
   page.request.max_results = query.max_results;
   page.request.next_token = query.token.empty() ? nullptr : query.token.c_str();

@@ -82,6 +82,7 @@ class HistoryTest : public testing::Test {
   int64_t now_us_ = 1000 * int64_t{1000000};
   annals_store *store_ = nullptr; /* the faulty one */
   annals_history *history_ = nullptr;
+  const annals_principal *principal_ = nullptr; /* who appends and pages */
   struct annals_history_options options_ = {};
 
  private:

@@ -1,0 +1,90 @@
+#include "server/history/authorization.h"
+
+#include "tests/history/history_test_support.h"
+
+namespace {
+
+using namespace annals_test;
+
+class Authorization : public HistoryTest {
+ protected:
+  ~Authorization() override {
+    annals_credentials_unref(credentials_);
+  }
+
+  /* Goes on as a principal who may do what the rules say, one a line. */
+  void Become(const std::string &rules) {
+    std::string text = "[bob]\naccess_key_id=A\nsecret_access_key=s\n" + rules;
+    annals_credentials_unref(credentials_);
+    credentials_ = annals_credentials_parse("file", text.data(), text.size(), nullptr);
+    ASSERT_NE(credentials_, nullptr);
+    principal_ = annals_credentials_find_key(credentials_, "A")->principal;
+  }
+
+  static void ExpectDenied(const Outcome &outcome, const std::string &action,
+                           const std::string &resource = kArn) {
+    EXPECT_EQ(outcome.reason, "PERMISSION_DENIED");
+    EXPECT_EQ(outcome.message,
+              "User: bob is not authorized to perform: " + action + " on resource: " + resource);
+    std::map<std::string, std::string> metadata = {
+        {"principal", "bob"}, {"action", action}, {"resource", resource}};
+    EXPECT_EQ(outcome.metadata, metadata);
+  }
+
+ private:
+  annals_credentials *credentials_ = nullptr;
+};
+
+TEST_F(Authorization, WhatIsNotAllowedIsDenied) {
+  Become("");
+  ExpectDenied(Append({Started()}), "annals:AppendHistoryEvents");
+  ExpectDenied(Page(), "states:GetExecutionHistory");
+}
+
+TEST_F(Authorization, AnybodyMayDoEverythingWhereNobodyAsks) {
+  EXPECT_TRUE(Append({Started()}).ok);
+  EXPECT_TRUE(Page().ok);
+}
+
+TEST_F(Authorization, AnyRuleAllows) {
+  Become("allow = states:* on *\nallow = annals:AppendHistoryEvents on arn:*:machine:name\n");
+  EXPECT_TRUE(Append({Started()}).ok);
+  EXPECT_TRUE(Page().ok);
+  std::string other = std::string(kArn) + "2";
+  ExpectDenied(Append({Started()}, other), "annals:AppendHistoryEvents", other);
+}
+
+TEST_F(Authorization, ActionsAreTheirOwn) {
+  Become("allow = states:GetExecutionHistory on *\n");
+  ExpectDenied(Append({Started()}), "annals:AppendHistoryEvents");
+  EXPECT_EQ(Page().reason, "EXECUTION_DOES_NOT_EXIST");
+}
+
+TEST_F(Authorization, StandsBehindTheArnAndBeforeTheTokenAndWhatExists) {
+  Become("");
+  PageQuery query;
+  query.max_results = 1001;
+  EXPECT_EQ(Page(query).reason, "INVALID_REQUEST");
+  query.max_results = 0;
+  query.arn = "arn:aws:states";
+  EXPECT_EQ(Page(query).reason, "INVALID_ARN");
+  query.arn = kArn;
+  query.token = "x";
+  ExpectDenied(Page(query), "states:GetExecutionHistory");
+  EXPECT_EQ(Append({Started()}, "arn:aws:states").reason, "INVALID_ARN");
+  ExpectDenied(Append({"not an event"}), "annals:AppendHistoryEvents");
+}
+
+TEST_F(Authorization, TheTokenOfOneIsNoLeaveForAnother) {
+  ASSERT_TRUE(Append(Chain(3)).ok);
+  PageQuery query;
+  query.max_results = 1;
+  query.token = Page(query).token;
+  ASSERT_NE(query.token, "");
+  Become("allow = states:* on arn:aws:states:us-east-1:123456789012:execution:other:*\n");
+  ExpectDenied(Page(query), "states:GetExecutionHistory");
+  Become("allow = states:* on arn:aws:states:us-east-1:123456789012:execution:machine:*\n");
+  EXPECT_TRUE(Page(query).ok);
+}
+
+}  // namespace
