@@ -78,6 +78,10 @@ static bool compare_run(struct annals_store_read *read, const struct annals_run 
   struct annals_frame frame;
   size_t offset = 0;
   int64_t id = run->first_id;
+  if (annals_cancel_is_due(append->cancel)) {
+    append->error = annals_cancel_error(append->cancel);
+    return false;
+  }
   for (; annals_frame_next(run->frames, run->frames_bytes, &offset, &frame); id++) {
     if (id == append->compared_id + 1 && !compare_event(append, &frame)) {
       return false;
@@ -366,6 +370,10 @@ static bool finish_step(struct annals_append *append) {
 /* A step of the store has ended: goes on until one is pending or the append is done. */
 static enum annals_progress advance(struct annals_append *append) {
   while (finish_step(append)) {
+    if (annals_cancel_is_due(append->cancel)) {
+      append->error = annals_cancel_error(append->cancel);
+      return ANNALS_DONE;
+    }
     if (!start_step(append)) {
       return ANNALS_PENDING;
     }

@@ -10,6 +10,7 @@
 
 #include "server/history/append_request.h"
 #include "server/history/batch.h"
+#include "server/history/cancel.h"
 #include "server/history/history.h"
 
 G_BEGIN_DECLS
@@ -19,7 +20,8 @@ struct annals_append {
   struct annals_append_request request; /* the events are not read any more once
                                            annals_append_run has returned; the strings are */
   void (*on_done)(struct annals_append *append);
-  void *owner; /* the caller's own */
+  void *owner;                        /* the caller's own */
+  const struct annals_cancel *cancel; /* whether anybody waits; NULL: always */
 
   GError *error; /* result: NULL, or why nothing was stored */
   int64_t last_event_id;
@@ -51,7 +53,8 @@ struct annals_append {
  *
  * Errors: INVALID_ARN, INVALID_REQUEST, PERMISSION_DENIED, INVALID_EVENT, LIMIT_EXCEEDED,
  *         EVENT_CONFLICT, EVENT_GAP, NO_SPACE, WRITES_STOPPED, OUTCOME_UNKNOWN, DATA_CORRUPTED,
- *         OVERLOADED.
+ *         OVERLOADED. CANCELLED and DEADLINE_EXCEEDED when nobody waits before the events are
+ *         handed to the store.
  * Memory: the caller clears the append when it is done with the result.
  */
 G_GNUC_WARN_UNUSED_RESULT

@@ -176,6 +176,10 @@ static bool take_run_reverse(struct annals_page *page, const struct annals_run *
 
 static bool take_run(struct annals_store_read *read, const struct annals_run *run) {
   struct annals_page *page = read->op.owner;
+  if (annals_cancel_is_due(page->cancel)) {
+    page->abandoned = true;
+    return false;
+  }
   if (page->request.reverse_order && page->next_id > run->last_id) {
     page->next_id = run->last_id; /* the end of the history, which nobody knew before */
   }
@@ -255,7 +259,9 @@ static void finish_verify(struct annals_page *page) {
 }
 
 static void finish_read(struct annals_page *page) {
-  if (page->read.op.outcome != ANNALS_STORE_OK) {
+  if (page->abandoned) {
+    page->error = annals_cancel_error(page->cancel);
+  } else if (page->read.op.outcome != ANNALS_STORE_OK) {
     page->error = store_error(page, &page->read.op);
   } else if (page->events.failed) {
     page->error = annals_error_new(ANNALS_REASON_OVERLOADED, "no memory for this page");
@@ -312,6 +318,10 @@ static bool finish_step(struct annals_page *page) {
 /* A step of the store has ended: goes on until one is pending or the page is made. */
 static enum annals_progress advance(struct annals_page *page) {
   while (finish_step(page)) {
+    if (annals_cancel_is_due(page->cancel)) {
+      page->error = annals_cancel_error(page->cancel);
+      return ANNALS_DONE;
+    }
     if (!start_step(page)) {
       return ANNALS_PENDING;
     }

@@ -8,6 +8,7 @@
 
 #include "proto/buffer.h"
 #include "server/history/authorization.h"
+#include "server/history/cancel.h"
 #include "server/history/history.h"
 #include "storage/frame.h"
 
@@ -44,7 +45,8 @@ struct annals_page {
   struct annals_page_request request;
   annals_page_encode_f *encode;
   void (*on_done)(struct annals_page *page);
-  void *owner; /* the caller's own */
+  void *owner;                        /* the caller's own */
+  const struct annals_cancel *cancel; /* whether anybody waits; NULL: always */
 
   GError *error;               /* result: NULL, or why there is no page */
   struct annals_buffer events; /* result: what encode made of the events */
@@ -62,6 +64,7 @@ struct annals_page {
   bool start_known;
   bool more;
   bool damaged;
+  bool abandoned;
   size_t scanned_bytes;
 };
 
@@ -71,7 +74,7 @@ struct annals_page {
  * Shape:  events in order of their ids, or in reverse; next_token exactly when there are more.
  * Errors: INVALID_REQUEST (constraints, all of them, as violations), INVALID_ARN,
  *         PERMISSION_DENIED, INVALID_TOKEN, EXECUTION_DOES_NOT_EXIST, DATA_CORRUPTED, OVERLOADED,
- *         in this order of precedence.
+ *         in this order of precedence; CANCELLED and DEADLINE_EXCEEDED as soon as nobody waits.
  * Memory: the caller clears the page when it is done with the result.
  * Cost:   events in the cache are read on the calling thread.
  */

@@ -112,6 +112,7 @@ Appended HistoryTest::Append(const std::vector<std::string> &events, const std::
   std::promise<void> done;
   annals_append append = {};
   append.owner = &done;
+  append.cancel = cancel_;
   append.on_done = [](annals_append *it) {
     static_cast<std::promise<void> *>(it->owner)->set_value();
   };
@@ -140,6 +141,7 @@ Paged HistoryTest::Page(const PageQuery &query) {
   std::promise<void> done;
   annals_page page = {};
   page.owner = &done;
+  page.cancel = cancel_;
   page.on_done = [](annals_page *it) { static_cast<std::promise<void> *>(it->owner)->set_value(); };
   page.encode = query.data ? EncodeWhole : EncodeWithoutData;
   page.request.principal = principal_;

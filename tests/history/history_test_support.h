@@ -84,6 +84,7 @@ class HistoryTest : public testing::Test {
   annals_history *history_ = nullptr;
   const annals_principal *principal_ = nullptr; /* who appends and pages */
   struct annals_history_options options_ = {};
+  const annals_cancel *cancel_ = nullptr; /* of appends and pages to come */
 
  private:
   void Open();

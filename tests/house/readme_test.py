@@ -9,12 +9,15 @@ import unittest
 from tests import unittest_xml
 
 GRPC_CODES = {
+    1: "CANCELLED",
     3: "INVALID_ARGUMENT",
+    4: "DEADLINE_EXCEEDED",
     5: "NOT_FOUND",
     6: "ALREADY_EXISTS",
     7: "PERMISSION_DENIED",
     8: "RESOURCE_EXHAUSTED",
     9: "FAILED_PRECONDITION",
+    12: "UNIMPLEMENTED",
     13: "INTERNAL",
     14: "UNAVAILABLE",
     15: "DATA_LOSS",
