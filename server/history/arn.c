@@ -26,8 +26,11 @@ static bool invalid(GError **error, const char *format, ...) {
   return annals_error_set(error, ANNALS_REASON_INVALID_ARN, "%s", text);
 }
 
+/* us-gov-west-1 and the like. */
 static bool is_word(const char *text) {
-  return *text != '\0' && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(text);
+  size_t size = strlen(text);
+  return size > 0 && text[0] != '-' && text[size - 1] != '-' &&
+         strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == size;
 }
 
 static bool is_account(const char *text) {

@@ -47,10 +47,15 @@ TEST(Arn, SaysWhatIsWrong) {
             "Invalid partition: 'gcp'");
   EXPECT_EQ(Check("arn:awsx:states:us-east-1:123456789012:execution:m:n"),
             "Invalid partition: 'awsx'");
+  EXPECT_EQ(Check("arn:aws-:states:us-east-1:123456789012:execution:m:n"),
+            "Invalid partition: 'aws-'");
+  EXPECT_EQ(Check("arn::states:us-east-1:123456789012:execution:m:n"), "Invalid partition: ''");
   EXPECT_EQ(Check("arn:aws:lambda:us-east-1:123456789012:execution:m:n"),
             "Invalid service: 'lambda', 'states' is expected");
   EXPECT_EQ(Check("arn:aws:states::123456789012:execution:m:n"), "Invalid region: ''");
   EXPECT_EQ(Check("arn:aws:states:US:123456789012:execution:m:n"), "Invalid region: 'US'");
+  EXPECT_EQ(Check("arn:aws:states:-us-east-1:123456789012:execution:m:n"),
+            "Invalid region: '-us-east-1'");
   EXPECT_EQ(Check("arn:aws:states:us-east-1:12345678901:execution:m:n"),
             "Invalid account: '12345678901', 12 digits are expected");
   EXPECT_EQ(Check("arn:aws:states:us-east-1:12345678901x:execution:m:n"),
@@ -59,6 +64,15 @@ TEST(Arn, SaysWhatIsWrong) {
             "Resource type not valid in this context: express");
   EXPECT_EQ(Check("arn:aws:states:us-east-1:123456789012:stateMachine:m"),
             "Resource type not valid in this context: stateMachine");
+  EXPECT_EQ(Check("arn:aws:states:us-east-1:123456789012:activity:m"),
+            "Resource type not valid in this context: activity");
+  EXPECT_EQ(Check("arn:aws:states:us-east-1:123456789012:mapRun:m/label:u"),
+            "Resource type not valid in this context: mapRun");
+  EXPECT_EQ(Check("arn:aws:states:us-east-1:123456789012::m:n"),
+            "Resource type not valid in this context: ");
+  EXPECT_EQ(Check("ARN:aws:states:us-east-1:123456789012:execution:m:n"),
+            "Invalid ARN prefix: ARN:aws:states:us-east-1:123456789012:execution:m:n");
+  EXPECT_EQ(Check("arn:"), "Too few parts: arn:aws:states:REGION:ACCOUNT:execution:… is expected");
   EXPECT_EQ(Check("arn:aws:states:us-east-1:123456789012:execution:m"),
             "An execution is named by execution:STATE_MACHINE:NAME");
   EXPECT_EQ(Check(Execution("m", "n:o")), "An execution is named by execution:STATE_MACHINE:NAME");
