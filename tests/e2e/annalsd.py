@@ -255,12 +255,6 @@ def to_message(event):
     return message
 
 
-def load(path):
-    """The events of a file, oldest first."""
-    with open(path, encoding="utf-8") as f:
-        return sorted(json.load(f)["events"], key=lambda e: e["id"])
-
-
 def started(seconds=1700000000, **details):
     """The first event of a history. seconds None: without a timestamp."""
     event = HistoryEvent(id=1, type="HISTORY_EVENT_TYPE_EXECUTION_STARTED")

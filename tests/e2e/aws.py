@@ -8,10 +8,11 @@ import subprocess
 
 from tests.e2e import annalsd
 
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "any",
     "AWS_SECRET_ACCESS_KEY": "any",
     "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_REGION": "us-east-1",
     "AWS_CONFIG_FILE": "/dev/null",
     "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
     "AWS_EC2_METADATA_DISABLED": "true",
@@ -25,7 +26,7 @@ def run_cli(gateway, *args):
     return subprocess.run(
         ["aws", "stepfunctions", "get-execution-history", "--endpoint-url", "http://" + gateway,
          "--output", "json", *args],
-        env=annalsd.environment(**_ENVIRONMENT, HOME=annalsd.new_dir()), timeout=annalsd.WAIT_S,
+        env=annalsd.environment(**ENVIRONMENT, HOME=annalsd.new_dir()), timeout=annalsd.WAIT_S,
         stdin=subprocess.DEVNULL, capture_output=True, text=True)
 
 
@@ -38,7 +39,7 @@ def cli_history(gateway, execution_arn, *args):
 
 
 def boto3_client(gateway):
-    os.environ.update(_ENVIRONMENT)
+    os.environ.update(ENVIRONMENT)
     import boto3
     from botocore.config import Config
 

@@ -12,7 +12,7 @@ import re
 import unittest
 
 from tests import unittest_xml
-from tests.data import make_histories
+from tests.data import history_file, make_histories
 from tests.e2e import annalsd, aws
 
 FOLDER = os.environ["ANNALS_HISTORIES"]
@@ -20,22 +20,6 @@ CORPUS = os.environ.get("ANNALS_CORPUS", "")
 PAGE_SIZES = (1, 2, 3, 7, 1000)
 # The AWS CLI takes a second for each call.
 CLI_SAMPLE = 15
-
-
-DATA = {"input", "inputDetails", "output", "outputDetails", "assignedVariables",
-        "assignedVariablesDetails"}
-
-
-def without_data(event):
-    """An event as AWS gives it without execution data."""
-    bare = {}
-    for key, value in event.items():
-        if isinstance(value, dict):
-            value = {k: v for k, v in value.items() if k not in DATA}
-            if "parameters" in value:
-                value["parameters"] = ""
-        bare[key] = value
-    return bare
 
 
 def find_files():
@@ -63,7 +47,7 @@ class HistoriesTest(unittest.TestCase):
                 self.assertEqual(f.read(), make_histories.render(make()), name)
 
     def test_all_types_are_there(self):
-        events = annalsd.load(os.path.join(FOLDER, "all_types.json"))
+        events = history_file.load(os.path.join(FOLDER, "all_types.json"))
         values = annalsd.history_event_pb2.HistoryEventType.DESCRIPTOR.values_by_name
         self.assertEqual({annalsd.enum_name(e["type"]) for e in events},
                          set(values) - {"HISTORY_EVENT_TYPE_UNSPECIFIED"})
@@ -96,7 +80,8 @@ class RoundTrip:
                                annalsd.ARN_PREFIX, *FILES.values())
         assert done.stdout == "%d histories imported, 0 already there, 0 failed: " \
             "%d events appended, 0 already there\n" % (
-                len(find_files()), sum(len(annalsd.load(p)) for p in FILES.values())), done.stdout
+                len(find_files()),
+                sum(len(history_file.load(p)) for p in FILES.values())), done.stdout
 
     @classmethod
     def prepare(cls):
@@ -140,23 +125,23 @@ class RoundTrip:
                 [annalsd.to_message(e) for e in whole])
 
     def check_file(self, name):
-        events = annalsd.load(FILES[name])
+        events = history_file.load(FILES[name])
         self.check_http(name, events)
         self.check_grpc(name, [annalsd.to_message(e) for e in events])
         self.check_boto3(name, events)
-        self.check_without_data(name, [without_data(e) for e in events])
+        self.check_without_data(name, [history_file.without_data(e) for e in events])
 
 
 class MemoryTest(RoundTrip, unittest.TestCase):
     """Read back by the server that took them in."""
 
     def check_aws_cli(self, name):
-        events = annalsd.load(FILES[name])
+        events = history_file.load(FILES[name])
         kept = [self.models["awscli.botocore"].prune(e) for e in events]
         self.assertEqual(aws.cli_history(self.server.gateway, annalsd.arn(name)), kept)
 
     def test_aws_cli_reversed_in_pages(self):
-        events = annalsd.load(FILES["order_fulfilment"])
+        events = history_file.load(FILES["order_fulfilment"])
         kept = [self.models["awscli.botocore"].prune(e) for e in events]
         self.assertEqual(
             aws.cli_history(self.server.gateway, annalsd.arn("order_fulfilment"),
@@ -183,7 +168,7 @@ class MemoryTest(RoundTrip, unittest.TestCase):
     def test_cli_history_is_the_file(self):
         for name, path in self.cli_files().items():
             done = annalsd.run_cli("--endpoint", self.server.grpc, "history", annalsd.arn(name))
-            self.assertEqual(json.loads(done.stdout), {"events": annalsd.load(path)}, name)
+            self.assertEqual(json.loads(done.stdout), {"events": history_file.load(path)}, name)
 
     def test_cli_history_without_execution_data_is_that_of_http(self):
         for name in self.cli_files():
