@@ -5,6 +5,9 @@
 #   build  what `bazel build //...` needs
 #   run    what deploy/quickstart.sh needs beside
 #   test   what tests/run.sh needs beside
+#   python, javascript, go, java, rust
+#          what tests/clients/run.sh needs beside for clients in that language, where the machine has
+#          no tools of its own
 #   --list prints the packages instead of installing them
 #
 # Needs root or sudo only when something is missing. Takes no time and no network when nothing is.
@@ -41,6 +44,24 @@ test=(
   python3-grpcio
   python3-protobuf
 )
+python=(
+  python3-venv
+)
+javascript=(
+  nodejs
+  npm
+)
+go=(
+  golang-go
+)
+java=(
+  default-jdk-headless
+  maven
+)
+rust=(
+  cargo
+  gcc
+)
 
 die() {
   echo "deploy/packages.sh: $*" >&2
@@ -51,11 +72,12 @@ list=
 wanted=()
 for group; do
   case $group in
-    build) wanted+=("${build[@]}") ;;
-    run) wanted+=("${run[@]}") ;;
-    test) wanted+=("${test[@]}") ;;
+    build | run | test | python | javascript | go | java | rust)
+      declare -n packages=$group
+      wanted+=("${packages[@]}")
+      ;;
     --list) list=1 ;;
-    *) die "there is no group '$group'; there are build, run and test" ;;
+    *) die "there is no group '$group': see the list in this file" ;;
   esac
 done
 if [[ $list ]]; then

@@ -15,7 +15,8 @@ FOLDERS = (".ci", "bazel", "client", "deploy", "proto", "server", "storage", "te
 FUNCTION_LINES_MAX = 70
 FILE_LINES_MAX = 600
 HEADER_LINES_MAX = 200
-SOURCES = (".bzl", ".c", ".cc", ".def", ".h", ".proto", ".py", ".sh", "BUILD", "run")
+SOURCES = (".bzl", ".c", ".cc", ".def", ".go", ".h", ".java", ".js", ".proto", ".py", ".rs", ".sh",
+           "BUILD", "run")
 
 # Who may include a library, by prefix of what stands in <…>.
 LIBRARIES = {
