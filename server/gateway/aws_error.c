@@ -22,6 +22,7 @@ static const struct {
   const char *prefix;
 } prefixes[] = {
     {"ValidationException", VALIDATE},
+    {"AccessDeniedException", SERVICE},
     {"ExpiredTokenException", SERVICE},
     {"IncompleteSignatureException", SERVICE},
     {"InternalFailure", SERVICE},
@@ -31,6 +32,7 @@ static const struct {
     {"SerializationException", SERVICE},
     {"ServiceUnavailable", SERVICE},
     {"UnknownOperationException", SERVICE},
+    {"UnrecognizedClientException", SERVICE},
 };
 
 struct line {
@@ -44,6 +46,11 @@ static const struct line gateway_lines[] = {
     [ANNALS_GATEWAY_ERROR_NOT_FOUND] = {"UnknownOperationException", 404},
     [ANNALS_GATEWAY_ERROR_BODY_TOO_LARGE] = {"RequestEntityTooLargeException", 413},
     [ANNALS_GATEWAY_ERROR_AMBIGUOUS_HTTP] = {"SerializationException", 400},
+    [ANNALS_GATEWAY_ERROR_MISSING_AUTHENTICATION] = {"MissingAuthenticationTokenException", 400},
+    [ANNALS_GATEWAY_ERROR_INCOMPLETE_SIGNATURE] = {"IncompleteSignatureException", 400},
+    [ANNALS_GATEWAY_ERROR_UNRECOGNIZED_CLIENT] = {"UnrecognizedClientException", 400},
+    [ANNALS_GATEWAY_ERROR_INVALID_SIGNATURE] = {"InvalidSignatureException", 400},
+    [ANNALS_GATEWAY_ERROR_EXPIRED_TOKEN] = {"ExpiredTokenException", 400},
 };
 
 static struct line line_of(const GError *error) {

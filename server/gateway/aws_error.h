@@ -22,6 +22,12 @@ enum annals_gateway_error {
   ANNALS_GATEWAY_ERROR_NOT_FOUND,         /* path or method */
   ANNALS_GATEWAY_ERROR_BODY_TOO_LARGE,
   ANNALS_GATEWAY_ERROR_AMBIGUOUS_HTTP, /* http_check.h */
+  /* sigv4.h */
+  ANNALS_GATEWAY_ERROR_MISSING_AUTHENTICATION,
+  ANNALS_GATEWAY_ERROR_INCOMPLETE_SIGNATURE,
+  ANNALS_GATEWAY_ERROR_UNRECOGNIZED_CLIENT, /* no such access key, or not this session token */
+  ANNALS_GATEWAY_ERROR_INVALID_SIGNATURE,   /* or not for here, or not for now */
+  ANNALS_GATEWAY_ERROR_EXPIRED_TOKEN,
 };
 
 /* Gives AWS's name of a failure, without prefix: what is logged. Static. */
