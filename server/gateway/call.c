@@ -6,12 +6,11 @@
 #include "proto/buffer.h"
 #include "server/gateway/aws_error.h"
 #include "server/gateway/http_check.h"
+#include "server/gateway/library_reply.h"
 #include "server/gateway/operation.h"
 #include "server/gateway/request.h"
 #include "server/history/error.h"
 #include "server/ops/log.h"
-
-#define CONTENT_TYPE "application/x-amz-json-1.0"
 
 enum {
   /* How much of a body over the limit is read all the same: a client that is still sending when the
@@ -84,17 +83,25 @@ static unsigned take_result(struct annals_call *call, struct annals_buffer *ret_
 }
 
 static bool add_headers(const struct annals_call *call, struct MHD_Response *response) {
-  return MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, CONTENT_TYPE) == MHD_YES &&
-         MHD_add_response_header(response, "x-amzn-RequestId", call->request_id) == MHD_YES &&
+  return MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, ANNALS_AWS_JSON_TYPE) ==
+             MHD_YES &&
+         MHD_add_response_header(response, ANNALS_REQUEST_ID_HEADER, call->request_id) == MHD_YES &&
          (!call->close ||
           MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close") == MHD_YES);
+}
+
+static void leave_body(struct annals_call *call, enum stage next) {
+  if (call->stage == STAGE_BODY) {
+    annals_in_flight_call_received(&call->context->in_flight);
+  }
+  call->stage = next;
 }
 
 /* Sends the run's result. MHD_NO, where there is no memory for it, closes the connection. */
 static enum MHD_Result answer(struct annals_call *call) {
   struct annals_buffer body;
   unsigned status = take_result(call, &body);
-  call->stage = STAGE_ANSWERED;
+  leave_body(call, STAGE_ANSWERED);
   if (body.failed) {
     annals_buffer_clear(&body);
     return MHD_NO;
@@ -156,7 +163,6 @@ static enum MHD_Result finish(struct annals_call *call) {
 }
 
 static enum MHD_Result start(struct annals_call *call) {
-  call->stage = STAGE_RUNNING;
   call->operation_started = true;
   if (call->operation->start(&call->run) == ANNALS_DONE) {
     annals_in_flight_end_operation(&call->context->in_flight);
@@ -200,8 +206,8 @@ static bool is_root(const char *target) {
 
 /* Takes parameters, such as a charset, as well. */
 static bool is_aws_json(const char *content_type) {
-  const size_t size = strlen(CONTENT_TYPE);
-  if (content_type == NULL || g_ascii_strncasecmp(content_type, CONTENT_TYPE, size) != 0) {
+  const size_t size = strlen(ANNALS_AWS_JSON_TYPE);
+  if (content_type == NULL || g_ascii_strncasecmp(content_type, ANNALS_AWS_JSON_TYPE, size) != 0) {
     return false;
   }
   content_type += size;
@@ -213,10 +219,21 @@ static const char *header(const struct annals_call *call, const char *name) {
   return MHD_lookup_connection_value(call->connection, MHD_HEADER_KIND, name);
 }
 
+static bool is_for_operations(const struct annals_call *call, const char *method) {
+  return is_root(call->target) && strcmp(method, MHD_HTTP_METHOD_POST) == 0;
+}
+
+/* Whether a body belongs to a GET, and to whom, is not the same everywhere: closes. */
+static enum MHD_Result refuse_resource(struct annals_call *call) {
+  call->close = true;
+  return refuse(call, ANNALS_GATEWAY_ERROR_NOT_FOUND, "operations are called with POST /");
+}
+
 /* The request is complete. Who is calling, and whether they may, is to be asked here. */
 static enum MHD_Result dispatch(struct annals_call *call, const char *method) {
-  if (!is_root(call->target) || strcmp(method, MHD_HTTP_METHOD_POST) != 0) {
-    return refuse(call, ANNALS_GATEWAY_ERROR_NOT_FOUND, "operations are called with POST /");
+  leave_body(call, STAGE_RUNNING);
+  if (!is_for_operations(call, method)) {
+    return refuse_resource(call);
   }
   if (call->discarded_bytes > 0) {
     call->close = true;
@@ -228,7 +245,7 @@ static enum MHD_Result dispatch(struct annals_call *call, const char *method) {
   }
   if (!is_aws_json(header(call, MHD_HTTP_HEADER_CONTENT_TYPE))) {
     return refuse(call, ANNALS_GATEWAY_ERROR_UNKNOWN_OPERATION,
-                  "Content-Type is not " CONTENT_TYPE);
+                  "Content-Type is not " ANNALS_AWS_JSON_TYPE);
   }
   call->operation = annals_operation_find(header(call, "X-Amz-Target"), &call->run.error);
   if (call->operation == NULL) {
@@ -273,6 +290,9 @@ static const char *head_problem(const struct annals_call *call, const char *meth
   };
   MHD_get_connection_values_n(call->connection, MHD_HEADER_KIND, on_header, &head);
   const char *problem = annals_http_check_end(&head.check, version);
+  if (problem == NULL && !annals_http_request_line_is_plain(method, call->target, version)) {
+    problem = "the request line is not METHOD TARGET VERSION";
+  }
   if (problem == NULL && !head.plain) {
     problem = "a line is folded or does not end with CRLF";
   }
@@ -282,7 +302,32 @@ static const char *head_problem(const struct annals_call *call, const char *meth
   return problem;
 }
 
-/* The head has come. Refuses what must not be read on, else lets the body come. */
+/* What the head says of the body: refuses one that is too large, lets another one come. */
+static enum MHD_Result take_lengths(struct annals_call *call, const char *method) {
+  const char *length = header(call, MHD_HTTP_HEADER_CONTENT_LENGTH);
+  guint64 size = length == NULL ? 0 : g_ascii_strtoull(length, NULL, 10);
+  bool asks = header(call, MHD_HTTP_HEADER_EXPECT) != NULL;
+  /* Chunks end where libmicrohttpd says, which is lenient and does not show them: nothing that
+     follows gets an answer. */
+  bool chunked = header(call, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL;
+  call->close = chunked;
+  if (size > DISCARD_BYTES_MAX || (asks && size > call->body.max)) {
+    call->close = true;
+    return refuse(call, ANNALS_GATEWAY_ERROR_BODY_TOO_LARGE, "the body is too large");
+  }
+  if (asks && !is_for_operations(call, method)) {
+    return refuse_resource(call);
+  }
+  /* With no body to come, libmicrohttpd 0.9.75 would say 100 Continue all the same, and take the
+     next request for a part of this one. It closes behind an answer as early as this. */
+  if (asks && size == 0 && !chunked) {
+    call->close = true;
+    return dispatch(call, method);
+  }
+  return MHD_YES;
+}
+
+/* The head has come. Refuses what must not be read on. */
 static enum MHD_Result take_head(struct annals_call *call, const char *method,
                                  const char *version) {
   annals_in_flight_begin_call(&call->context->in_flight);
@@ -292,14 +337,7 @@ static enum MHD_Result take_head(struct annals_call *call, const char *method,
     call->close = true;
     return refuse(call, ANNALS_GATEWAY_ERROR_AMBIGUOUS_HTTP, problem);
   }
-  const char *length = header(call, MHD_HTTP_HEADER_CONTENT_LENGTH);
-  guint64 size = length == NULL ? 0 : g_ascii_strtoull(length, NULL, 10);
-  bool asks = header(call, MHD_HTTP_HEADER_EXPECT) != NULL;
-  if (size > DISCARD_BYTES_MAX || (asks && size > call->body.max)) {
-    call->close = true;
-    return refuse(call, ANNALS_GATEWAY_ERROR_BODY_TOO_LARGE, "the body is too large");
-  }
-  return MHD_YES;
+  return take_lengths(call, method);
 }
 
 static enum MHD_Result take_body(struct annals_call *call, const char *bytes, size_t size) {
@@ -365,6 +403,7 @@ void annals_call_end(void *context, struct MHD_Connection *connection, void **ca
     call->operation->clear(&call->run);
   }
   if (call->stage != STAGE_HEAD) {
+    leave_body(call, STAGE_ANSWERED);
     annals_in_flight_end_call(&call->context->in_flight, call->reply_bytes);
   }
   g_clear_error(&call->run.error);

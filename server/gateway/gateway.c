@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "server/gateway/call.h"
+#include "server/gateway/library_reply.h"
 #include "server/ops/descriptors.h"
 #include "server/ops/log.h"
 
@@ -75,9 +76,10 @@ static struct MHD_Daemon *start_daemon(struct annals_gateway *gateway) {
       annals_call_handle, context, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
       MHD_OPTION_LISTEN_SOCKET, (MHD_socket)options->listen_socket, MHD_OPTION_URI_LOG_CALLBACK,
       annals_call_begin, context, MHD_OPTION_NOTIFY_COMPLETED, annals_call_end, context,
-      MHD_OPTION_CONNECTION_LIMIT, options->connection_count_max, MHD_OPTION_CONNECTION_TIMEOUT,
-      options->connection_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-      (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
+      MHD_OPTION_NOTIFY_CONNECTION, annals_library_reply_watch, NULL, MHD_OPTION_CONNECTION_LIMIT,
+      options->connection_count_max, MHD_OPTION_CONNECTION_TIMEOUT, options->connection_timeout_s,
+      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_ARRAY, pool,
+      MHD_OPTION_END);
 }
 
 bool annals_gateway_start(const struct annals_gateway_options *options,

@@ -6,8 +6,11 @@
  *   - An empty body stands for {}. Members that are null are absent; unknown ones are ignored; of a
  *     repeated one the last counts. 100.0 is an integer, 100.5 is not.
  *   - The Content-Type may carry parameters. A query string is ignored, and so is Authorization.
- *   - Another path or method is UnknownOperationException with HTTP 404. HTTP that could be read in
- *     two ways is refused with 400 and a body over the limit with 413; both close the connection.
+ *     Expectations other than 100-continue are ignored, too. Nothing is compressed.
+ *   - Another path or method is UnknownOperationException with HTTP 404.
+ *   - HTTP that could be read in two ways, or not at all, is refused with 400, a body over the
+ * limit with 413, a head over it with 431, another version of HTTP with 505. All of them, 404s, and
+ *     answers to chunked bodies, whose chunks libmicrohttpd reads leniently, close the connection.
  *   - Every answer has an x-amzn-RequestId, which stands in the log line of a failed call, too.
  *
  * A call runs on the thread that has its connection. Where a page has to wait for the disk, the
@@ -55,9 +58,10 @@ bool annals_gateway_start(const struct annals_gateway_options *options,
 
 /*
  * Takes no more connections, answers the requests that have come in (with `Connection: close`), and
- * returns when quiet: then nothing of the gateway touches the history any more. Answers that
- * clients do not read are cut off after stop_timeout_ms; operations of the history are waited for,
- * however long they take. Idempotent. To be called from one thread.
+ * returns when quiet: then nothing of the gateway touches the history any more. Requests that are
+ * not whole are cut off after a second, answers that clients do not read after stop_timeout_ms;
+ * operations of the history are waited for, however long they take. Idempotent. To be called from
+ * one thread.
  */
 void annals_gateway_stop(struct annals_gateway *gateway);
 

@@ -3,6 +3,28 @@
 #include <stdint.h>
 #include <string.h>
 
+enum single {
+  SINGLE_CONTENT_LENGTH,
+  SINGLE_TRANSFER_ENCODING,
+  SINGLE_HOST,
+  SINGLE_CONTENT_TYPE,
+  SINGLE_TARGET,
+  SINGLE_NONE,
+};
+
+G_STATIC_ASSERT((int)SINGLE_NONE == (int)ANNALS_HTTP_SINGLE_COUNT);
+
+static const struct {
+  const char *name;
+  const char *repeated;
+} singles[] = {
+    [SINGLE_CONTENT_LENGTH] = {"Content-Length", "Content-Length is repeated"},
+    [SINGLE_TRANSFER_ENCODING] = {"Transfer-Encoding", "Transfer-Encoding is repeated"},
+    [SINGLE_HOST] = {"Host", "Host is repeated"},
+    [SINGLE_CONTENT_TYPE] = {"Content-Type", "Content-Type is repeated"},
+    [SINGLE_TARGET] = {"X-Amz-Target", "X-Amz-Target is repeated"},
+};
+
 /* No head is longer: gateway.c gives connections less memory. */
 enum { LINE_BYTES_MAX = 65536 };
 
@@ -39,6 +61,24 @@ static bool has_control(const char *text, size_t size) {
   return false;
 }
 
+/* RFC 9110, section 7.2: a host and perhaps a port, also of IPv6; empty is fine. */
+static bool is_host(const char *text, size_t size) {
+  for (size_t i = 0; i < size; i++) {
+    if (!g_ascii_isalnum(text[i]) && strchr("-._~%!$&'()*+;=:[]", text[i]) == NULL) {
+      return false;
+    }
+  }
+  return true;
+}
+
+static enum single single_of(const char *name, size_t name_size) {
+  enum single single = 0;
+  while (single < SINGLE_NONE && !equal(name, name_size, singles[single].name)) {
+    single++;
+  }
+  return single;
+}
+
 static const char *problem_of(struct annals_http_check *check, const char *name, size_t name_size,
                               const char *value, size_t value_size) {
   if (!is_token(name, name_size)) {
@@ -47,33 +87,55 @@ static const char *problem_of(struct annals_http_check *check, const char *name,
   if (has_control(value, value_size)) {
     return "a header's value has control characters";
   }
-  if (equal(name, name_size, "Content-Length")) {
-    if (check->length_count++ > 0) {
-      return "Content-Length is repeated";
-    }
-    return is_digits(value, value_size) ? NULL : "Content-Length is not a number";
+  enum single single = single_of(name, name_size);
+  if (single == SINGLE_NONE) {
+    return NULL;
   }
-  if (equal(name, name_size, "Transfer-Encoding")) {
-    if (check->encoding_count++ > 0) {
-      return "Transfer-Encoding is repeated";
-    }
-    return equal(value, value_size, "chunked") ? NULL : "Transfer-Encoding is not chunked";
+  if (check->seen[single]) {
+    return singles[single].repeated;
   }
-  if (equal(name, name_size, "Host") && check->host_count++ > 0) {
-    return "Host is repeated";
+  check->seen[single] = true;
+  if (single == SINGLE_CONTENT_LENGTH && !is_digits(value, value_size)) {
+    return "Content-Length is not a number";
+  }
+  /* With blanks behind it, libmicrohttpd does not know it and waits for the connection's end. */
+  if (single == SINGLE_TRANSFER_ENCODING && !equal(value, value_size, "chunked")) {
+    return "Transfer-Encoding is not chunked";
+  }
+  if (single == SINGLE_HOST && !is_host(value, value_size)) {
+    return "Host is not a host and a port";
   }
   return NULL;
 }
 
+static bool is_blank(char c) {
+  return c == ' ' || c == '\t';
+}
+
 void annals_http_check_header(struct annals_http_check *check, const char *name, size_t name_size,
                               const char *value, size_t value_size) {
-  while (value_size > 0 && (value[value_size - 1] == ' ' || value[value_size - 1] == '\t')) {
-    value_size--;
+  if (!equal(name, name_size, singles[SINGLE_TRANSFER_ENCODING].name)) {
+    while (value_size > 0 && is_blank(value[value_size - 1])) {
+      value_size--;
+    }
   }
   const char *problem = problem_of(check, name, name_size, value, value_size);
   if (check->problem == NULL) {
     check->problem = problem;
   }
+}
+
+bool annals_http_request_line_is_plain(const char *method, const char *target,
+                                       const char *version) {
+  size_t method_size = strlen(method);
+  size_t target_size = strlen(target);
+  for (size_t i = 0; i < target_size; i++) {
+    if (!g_ascii_isgraph(target[i])) {
+      return false;
+    }
+  }
+  return is_token(method, method_size) && target_size > 0 &&
+         (uintptr_t)version == (uintptr_t)method + method_size + 1 + target_size + 1;
 }
 
 bool annals_http_line_is_plain(const char *name, size_t name_size, const char *value,
@@ -98,14 +160,21 @@ bool annals_http_head_is_whole(const char *head, size_t head_size, const char *l
 }
 
 const char *annals_http_check_end(const struct annals_http_check *check, const char *version) {
+  bool is_1_1 = strcmp(version, "HTTP/1.1") == 0;
   if (check->problem != NULL) {
     return check->problem;
   }
-  if (check->length_count > 0 && check->encoding_count > 0) {
+  if (check->seen[SINGLE_CONTENT_LENGTH] && check->seen[SINGLE_TRANSFER_ENCODING]) {
     return "Content-Length and Transfer-Encoding exclude each other";
   }
-  if (check->encoding_count > 0 && strcmp(version, "HTTP/1.1") != 0) {
-    return "Transfer-Encoding needs HTTP/1.1";
+  if (check->seen[SINGLE_TRANSFER_ENCODING] && !is_1_1) {
+    return "Transfer-Encoding is not for this version of HTTP";
+  }
+  if (!is_1_1 && strcmp(version, "HTTP/1.0") != 0) {
+    return "this version of HTTP is not supported";
+  }
+  if (is_1_1 && !check->seen[SINGLE_HOST]) {
+    return "Host is missing";
   }
   return NULL;
 }

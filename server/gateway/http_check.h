@@ -15,12 +15,14 @@
 
 G_BEGIN_DECLS
 
+/* Headers of which two readers may take different ones when there are several. Those of signatures
+   are sigv4.h's. */
+enum { ANNALS_HTTP_SINGLE_COUNT = 5 };
+
 /* Zero it before use. */
 struct annals_http_check {
-  unsigned length_count;   /* Content-Length */
-  unsigned encoding_count; /* Transfer-Encoding */
-  unsigned host_count;     /* Host */
-  const char *problem;     /* the first one found */
+  bool seen[ANNALS_HTTP_SINGLE_COUNT];
+  const char *problem; /* the first one found */
 };
 
 /* Takes one header, in the order they came. */
@@ -28,8 +30,19 @@ void annals_http_check_header(struct annals_http_check *check, const char *name,
                               const char *value, size_t value_size);
 
 /*
+ * Tells whether the request line stood in the request as `METHOD TARGET VERSION`, one space between
+ * them, with nothing but visible ASCII in the target.
+ *
+ * libmicrohttpd 0.9.75 skips spaces before the target and searches the version from the end, so
+ * that spaces may stand in the target; a NUL in it ends the text that it hands out, as if it had
+ * been `/`. target is its copy; method and version are strings that come from libmicrohttpd.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_http_request_line_is_plain(const char *method, const char *target, const char *version);
+
+/*
  * Tells whether a header's line stood in the request as `name: value` CRLF, all in one piece; for
- * the request line, name and value are both its version.
+ * the end of the request line, name and value are both its version.
  *
  * libmicrohttpd 0.9.75 reads heads in place: it puts NULs where the colon and the line's end were
  * and hands out pointers to what is between. That tells what it does not: a folded line (whose
@@ -52,7 +65,7 @@ bool annals_http_head_is_whole(const char *head, size_t head_size, const char *l
 
 /*
  * Ends the check. Returns NULL, or a static sentence that says what is wrong.
- * version is as in the request: `HTTP/1.1`.
+ * version is as in the request: `HTTP/1.1`, which asks for a Host, or `HTTP/1.0`.
  */
 const char *annals_http_check_end(const struct annals_http_check *check, const char *version);
 

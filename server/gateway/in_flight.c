@@ -3,6 +3,9 @@
 #include <errno.h>
 #include <time.h>
 
+/* A body comes right behind its head, or may never come. */
+enum { RECEIVE_MS = 1000 };
+
 void annals_in_flight_init(struct annals_in_flight *in_flight, size_t reply_bytes_max) {
   *in_flight = (struct annals_in_flight){.reply_bytes_max = reply_bytes_max};
   pthread_condattr_t monotonic;
@@ -20,7 +23,17 @@ void annals_in_flight_clear(struct annals_in_flight *in_flight) {
 
 void annals_in_flight_begin_call(struct annals_in_flight *in_flight) {
   pthread_mutex_lock(&in_flight->lock);
+  in_flight->receiving_count++;
+  pthread_mutex_unlock(&in_flight->lock);
+}
+
+void annals_in_flight_call_received(struct annals_in_flight *in_flight) {
+  pthread_mutex_lock(&in_flight->lock);
+  in_flight->receiving_count--;
   in_flight->call_count++;
+  if (in_flight->draining) {
+    pthread_cond_broadcast(&in_flight->changed);
+  }
   pthread_mutex_unlock(&in_flight->lock);
 }
 
@@ -94,13 +107,20 @@ static struct timespec deadline_after(unsigned timeout_ms) {
   return at;
 }
 
-void annals_in_flight_wait(struct annals_in_flight *in_flight, unsigned timeout_ms) {
-  const struct timespec deadline = deadline_after(timeout_ms);
-  int rc = 0;
-  pthread_mutex_lock(&in_flight->lock);
-  while (in_flight->call_count > 0 && rc != ETIMEDOUT) {
-    rc = pthread_cond_timedwait(&in_flight->changed, &in_flight->lock, &deadline);
+/* Waits with the lock held, until count is 0 or the time is up. */
+static void wait_for(struct annals_in_flight *in_flight, const int64_t *count,
+                     const struct timespec *deadline) {
+  while (*count > 0 &&
+         pthread_cond_timedwait(&in_flight->changed, &in_flight->lock, deadline) != ETIMEDOUT) {
   }
+}
+
+void annals_in_flight_wait(struct annals_in_flight *in_flight, unsigned timeout_ms) {
+  const struct timespec received = deadline_after(MIN(timeout_ms, RECEIVE_MS));
+  const struct timespec answered = deadline_after(timeout_ms);
+  pthread_mutex_lock(&in_flight->lock);
+  wait_for(in_flight, &in_flight->receiving_count, &received);
+  wait_for(in_flight, &in_flight->call_count, &answered);
   while (in_flight->operation_count > 0) {
     pthread_cond_wait(&in_flight->changed, &in_flight->lock);
   }

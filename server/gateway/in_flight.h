@@ -25,7 +25,8 @@ struct annals_in_flight {
   pthread_cond_t changed;
   bool draining;
   bool closed;
-  int64_t call_count;
+  int64_t receiving_count;
+  int64_t call_count; /* those received */
   int64_t operation_count;
   size_t reply_bytes;
   size_t reply_bytes_max;
@@ -36,10 +37,13 @@ enum annals_admission { ANNALS_ADMITTED, ANNALS_ADMISSION_FULL, ANNALS_ADMISSION
 void annals_in_flight_init(struct annals_in_flight *in_flight, size_t reply_bytes_max);
 void annals_in_flight_clear(struct annals_in_flight *in_flight);
 
-/* Counts a call. */
+/* Counts a call whose body is still to come. */
 void annals_in_flight_begin_call(struct annals_in_flight *in_flight);
 
-/* Ends a call whose answer had reply_bytes. */
+/* Has all of a call's body, or will have no more of it. */
+void annals_in_flight_call_received(struct annals_in_flight *in_flight);
+
+/* Ends a call that has been received and whose answer had reply_bytes. */
 void annals_in_flight_end_call(struct annals_in_flight *in_flight, size_t reply_bytes);
 
 /* Counts an operation when there is room for its answer and the end is not near. */
@@ -66,8 +70,8 @@ bool annals_in_flight_add_reply(struct annals_in_flight *in_flight, size_t reply
 void annals_in_flight_drain(struct annals_in_flight *in_flight);
 
 /*
- * Waits until there are no operations, and for timeout_ms until there are no calls. Admits no
- * operation afterwards.
+ * Waits until there are no operations, and for timeout_ms until there are no calls; for a second of
+ * it at most for those that are not received. Admits no operation afterwards.
  */
 void annals_in_flight_wait(struct annals_in_flight *in_flight, unsigned timeout_ms);
 

@@ -16,6 +16,9 @@ class Http : public GatewayFixture {
   static std::string good() {
     return answer("200 OK", good_body());
   }
+  static std::string good_and_closing() {
+    return answer("200 OK", good_body(), "Connection: close\r\n");
+  }
   static std::string good_body() {
     return "{\"events\":[" + event(1) + "," + event(2) + "," + event(3) + "," + event(4) + "," +
            event(5) + "]}";
@@ -31,12 +34,17 @@ class Http : public GatewayFixture {
     return "Content-Length: " + std::to_string(body().size()) + "\r\n";
   }
   static std::string not_found() {
-    return answer("404 Not Found", error("com.amazon.coral.service#UnknownOperationException",
-                                         "operations are called with POST /"));
+    return answer("404 Not Found",
+                  error("com.amazon.coral.service#UnknownOperationException",
+                        "operations are called with POST /"),
+                  "Connection: close\r\n");
+  }
+  static std::string closing(const std::string &status, const std::string &why) {
+    return answer(status, error("com.amazon.coral.service#SerializationException", why),
+                  "Connection: close\r\n");
   }
   static std::string refused(const std::string &why) {
-    return answer("400 Bad Request", error("com.amazon.coral.service#SerializationException", why),
-                  "Connection: close\r\n");
+    return closing("400 Bad Request", why);
   }
   static std::string too_large() {
     return answer(
@@ -102,6 +110,14 @@ TEST_F(Http, AnswersHttp10AndCloses) {
   EXPECT_TRUE(client.closed());
 }
 
+TEST_F(Http, KeepsHttp10ConnectionsWhenAsked) {
+  HttpClient client(port_);
+  for (int i = 0; i < 2; i++) {
+    client.send(head("POST / HTTP/1.0", "Connection: keep-alive\r\n" + length()) + body());
+    EXPECT_EQ(client.receive(), answer("200 OK", good_body(), "Connection: Keep-Alive\r\n"));
+  }
+}
+
 TEST_F(Http, RefusesHeadersWithoutAName) {
   const std::string why = "a header has no name";
   for (const char *line : {": x\r\n", ":\r\n", "::\r\n", ":Content-Length: 0\r\n"}) {
@@ -120,6 +136,39 @@ TEST_F(Http, SaysContinue) {
   EXPECT_EQ(client.receive(), good());
 }
 
+TEST_F(Http, DoesNotSayContinueToWhatItWillNotTake) {
+  HttpClient client(port_);
+  client.send(head("GET / HTTP/1.1", "Expect: 100-continue\r\n" + length()));
+  EXPECT_EQ(client.receive(), not_found());
+  EXPECT_TRUE(client.closed());
+}
+
+TEST_F(Http, DoesNotSayContinueWhereNoBodyComes) {
+  HttpClient client(port_);
+  const std::string no_arn = request("", "Expect: 100-continue\r\n");
+  client.send(no_arn + request(body()));
+  EXPECT_EQ(client.receive(),
+            answer("400 Bad Request",
+                   error("com.amazon.coral.validate#ValidationException",
+                         "1 validation error detected: Value null at 'executionArn' failed to "
+                         "satisfy constraint: Member must not be null"),
+                   "Connection: close\r\n"));
+  EXPECT_EQ(client.receive(), "");
+}
+
+TEST_F(Http, IgnoresOtherExpectations) {
+  HttpClient client(port_);
+  client.send(request(body(), "Expect: 200-ok\r\n") + request(body()));
+  EXPECT_EQ(client.receive(), good());
+  EXPECT_EQ(client.receive(), good());
+}
+
+TEST_F(Http, SaysContinueOnceAndNotToHttp10) {
+  HttpClient client(port_);
+  client.send(head("POST / HTTP/1.0", "Expect: 100-continue\r\n" + length()) + body());
+  EXPECT_EQ(client.receive(), good_and_closing());
+}
+
 TEST_F(Http, DoesNotSayContinueToABodyOverTheLimit) {
   HttpClient client(port_);
   client.send(head("POST / HTTP/1.1", "Expect: 100-continue\r\nContent-Length: 1048577\r\n"));
@@ -134,9 +183,39 @@ TEST_F(Http, TakesChunkedBodies) {
   snprintf(size, sizeof size, "%zx", text.size() - 5);
   client.send(head("POST / HTTP/1.1", "Transfer-Encoding: chunked\r\n") + "5\r\n" +
               text.substr(0, 5) + "\r\n" + size + ";x=y\r\n" + text.substr(5) + "\r\n0\r\n\r\n");
-  EXPECT_EQ(client.receive(), good());
   client.send(request(body()));
-  EXPECT_EQ(client.receive(), good());
+  EXPECT_EQ(client.receive(), good_and_closing());
+  EXPECT_EQ(client.receive(), "") << "what stands behind chunks is not answered";
+}
+
+TEST_F(Http, EndsChunksWhereTheyEndOrNotAtAll) {
+  const std::string text = body();
+  char size[16];
+  snprintf(size, sizeof size, "%zx", text.size());
+  const std::string all = std::string(size) + "\r\n" + text + "\r\n0\r\n";
+  auto chunked = [&](const std::string &chunks) {
+    HttpClient client(port_);
+    client.send(head("POST / HTTP/1.1", "Transfer-Encoding: chunked\r\n") + chunks +
+                request(body()));
+    std::string first = client.receive();
+    EXPECT_EQ(client.receive(), "") << chunks;
+    return first;
+  };
+  for (const std::string &end :
+       {std::string("\r\n"), std::string("X: y\r\n\r\n"), std::string("\n"),
+        std::string("X: y\n\n"), std::string("Content-Length: 5\r\n\r\n")}) {
+    EXPECT_EQ(chunked(all + end), good_and_closing()) << end;
+  }
+  EXPECT_EQ(chunked(std::string("000") + all + "\r\n"), good_and_closing());
+  EXPECT_EQ(chunked(std::string(size) + "\n" + text + "\n0\n\n"), good_and_closing());
+  const std::string malformed = refused("the request is not well-formed HTTP");
+  for (const char *start : {"+", "0x", "-", " ", "\r\n", ";"}) {
+    EXPECT_EQ(chunked(start + all + "\r\n"), malformed) << start;
+  }
+  EXPECT_EQ(chunked(std::string(size) + " \r\n" + text + "\r\n0\r\n\r\n"), malformed);
+  EXPECT_EQ(chunked(std::string(size) + "\r\n" + text + "x\r\n0\r\n\r\n"), malformed);
+  EXPECT_EQ(chunked(std::string(size) + "\r\n" + text + "0\r\n\r\n"), malformed);
+  EXPECT_EQ(chunked("11111111111111111\r\n"), too_large());
 }
 
 TEST_F(Http, TakesABodyOfTheLimitAndNotOneByteMore) {
@@ -168,30 +247,46 @@ TEST_F(Http, CutsOffAnEndlessChunkedBody) {
 }
 
 TEST_F(Http, HasOneResource) {
-  HttpClient client(port_);
-  for (const char *line : {"GET / HTTP/1.1", "DELETE / HTTP/1.1", "OPTIONS / HTTP/1.1"}) {
-    client.send(head(line, ""));
-    EXPECT_EQ(client.receive(), not_found()) << line;
+  auto ask_line = [&](const std::string &bytes) {
+    HttpClient client(port_);
+    client.send(bytes + request(body()));
+    return client.receive() + client.receive();
+  };
+  for (const char *line : {"GET / HTTP/1.1", "DELETE / HTTP/1.1", "OPTIONS / HTTP/1.1",
+                           "OPTIONS * HTTP/1.1", "CONNECT x:80 HTTP/1.1"}) {
+    EXPECT_EQ(ask_line(head(line, "")), not_found()) << line;
   }
   for (const char *line :
-       {"PUT / HTTP/1.1", "POST /x HTTP/1.1", "POST // HTTP/1.1", "POST /%00 HTTP/1.1",
-        "POST /%2f HTTP/1.1", "GET / HTTP/1.1", "POST http://x/y HTTP/1.1", "BREW / HTTP/1.1"}) {
-    client.send(head(line, length()) + body());
-    EXPECT_EQ(client.receive(), not_found()) << line;
+       {"PUT / HTTP/1.1", "post / HTTP/1.1", "POST /x HTTP/1.1", "POST // HTTP/1.1",
+        "POST /%00 HTTP/1.1", "POST /%2f HTTP/1.1", "POST * HTTP/1.1", "POST /#x HTTP/1.1",
+        "GET / HTTP/1.1", "POST http://x/y HTTP/1.1", "POST https://x/ HTTP/1.1",
+        "BREW / HTTP/1.1"}) {
+    EXPECT_EQ(ask_line(head(line, length()) + body()), not_found()) << line;
   }
   for (const char *line : {"POST /?a=b HTTP/1.1", "POST http://x/ HTTP/1.1",
                            "POST HTTP://x:80 HTTP/1.1", "POST http://x/?a=/y HTTP/1.1"}) {
-    client.send(head(line, length()) + body());
-    EXPECT_EQ(client.receive(), good()) << line;
+    EXPECT_EQ(ask_line(head(line, length()) + body()), good() + good()) << line;
+  }
+}
+
+TEST_F(Http, HidesNoRequestInABodyOfAnother) {
+  const std::string hidden = request(body());
+  const std::string size = "Content-Length: " + std::to_string(hidden.size()) + "\r\n";
+  for (const char *line : {"GET / HTTP/1.1", "GET / HTTP/1.0", "POST /x HTTP/1.1",
+                           "DELETE / HTTP/1.1", "OPTIONS * HTTP/1.1"}) {
+    HttpClient client(port_);
+    client.send(head(line, size) + hidden + hidden);
+    EXPECT_EQ(client.receive(), not_found()) << line;
+    EXPECT_EQ(client.receive(), "") << line;
   }
 }
 
 TEST_F(Http, AnswersHeadWithoutABody) {
   HttpClient client(port_);
-  client.send(head("HEAD / HTTP/1.1", "") + request(body()));
+  client.send(head("HEAD / HTTP/1.1", ""));
   const std::string whole = not_found();
   EXPECT_EQ(client.receive_head(), whole.substr(0, whole.find("\r\n\r\n") + 4));
-  EXPECT_EQ(client.receive(), good());
+  EXPECT_TRUE(client.closed());
 }
 
 TEST_F(Http, RefusesWhatCouldBeReadInTwoWays) {
@@ -210,7 +305,7 @@ TEST_F(Http, RefusesWhatCouldBeReadInTwoWays) {
   expect_refused(head(post, "Transfer-Encoding: gzip, chunked\r\n") + "0\r\n\r\n",
                  "Transfer-Encoding is not chunked");
   expect_refused(head("POST / HTTP/1.0", "Transfer-Encoding: chunked\r\n") + "0\r\n\r\n",
-                 "Transfer-Encoding needs HTTP/1.1");
+                 "Transfer-Encoding is not for this version of HTTP");
   const std::string name = "a header's name has characters that names do not have";
   expect_refused(head(post, "Content-Length : 2\r\n") + "{}", name);
   expect_refused(head(post, "Transfer-Encoding : chunked\r\n") + "0\r\n\r\n", name);
@@ -218,6 +313,53 @@ TEST_F(Http, RefusesWhatCouldBeReadInTwoWays) {
       head("GET / HTTP/1.1", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n") + "0\r\n\r\n",
       "Content-Length and Transfer-Encoding exclude each other");
   expect_refused(head(post, "Host: y\r\nContent-Length: 2\r\n") + "{}", "Host is repeated");
+}
+
+/* What libmicrohttpd finds, in our words, and once. */
+TEST_F(Http, RefusesWhatTheLibraryCannotRead) {
+  const std::string post = "POST / HTTP/1.1";
+  const std::string malformed = "the request is not well-formed HTTP";
+  for (const char *value : {"5, 5", "+5", "-1", "0x5", "5 ", "", "5;", "5 5", "1e1", "5.0"}) {
+    expect_refused(head(post, std::string("Content-Length: ") + value + "\r\n") + "{    ",
+                   malformed);
+  }
+  expect_refused(head(post, "no colon\r\n"), malformed);
+  for (const char *line : {"POST / http/1.1", "POST / HTTP/11", "POST /", "POST / HTTP/1.1 "}) {
+    expect_refused(head(line, "Content-Length: 0\r\n"), malformed);
+  }
+  auto expect_one = [&](const std::string &bytes, const std::string &expected) {
+    HttpClient client(port_);
+    client.send(bytes + request(body()));
+    EXPECT_EQ(client.receive(), expected);
+    EXPECT_EQ(client.receive(), "");
+  };
+  for (const char *line : {"POST / HTTP/2.0", "POST / HTTP/0.9"}) {
+    expect_one(head(line, ""),
+               closing("505 HTTP Version Not Supported", "this version of HTTP is not supported"));
+  }
+  expect_one(head(post, "Content-Length: 99999999999999999999999\r\n"), too_large());
+  const std::string large = closing("431 Request Header Fields Too Large",
+                                    "the request line and the headers are too large");
+  HttpClient client(port_);
+  client.send("POST /?" + std::string(32768, 'x'));
+  EXPECT_EQ(client.receive(), large);
+  HttpClient other(port_);
+  other.send("POST / HTTP/1.1\r\nX: " + std::string(32740, 'x'));
+  EXPECT_EQ(other.receive(), large);
+}
+
+TEST_F(Http, RefusesRequestLinesThatAreNotPlain) {
+  const std::string why = "the request line is not METHOD TARGET VERSION";
+  for (const std::string &line :
+       {std::string("POST  / HTTP/1.1"), std::string("POST /  HTTP/1.1"),
+        std::string("POST /a b HTTP/1.1"), std::string("POST /? HTTP/1.1 HTTP/1.1"),
+        std::string("POST /\0 HTTP/1.1", 16), std::string("POST /?\0 HTTP/1.1", 17),
+        std::string("P(ST / HTTP/1.1"), std::string("POST /\t HTTP/1.1")}) {
+    expect_refused(head(line, length()) + body(), why);
+  }
+  expect_refused(head("POST / HTTP/1.2", length()) + body(),
+                 "this version of HTTP is not supported");
+  expect_refused("POST / HTTP/1.1\r\n" + length() + "\r\n" + body(), "Host is missing");
 }
 
 TEST_F(Http, RefusesLinesThatAreNotPlain) {
@@ -290,6 +432,16 @@ TEST_F(Http, SendsABigAnswerWholeBeforeItStops) {
   EXPECT_EQ(rest.size(), size);
   EXPECT_EQ(rest.substr(rest.size() - 2), "]}");
   stopping.join();
+}
+
+TEST_F(Http, WaitsASecondForBodiesBeforeItStops) {
+  HttpClient client(port_);
+  client.send(head("POST / HTTP/1.1", "Expect: 100-continue\r\n" + length()));
+  ASSERT_NE(client.receive_head(), "");
+  int64_t start_us = g_get_monotonic_time();
+  annals_gateway_stop(gateway_);
+  EXPECT_LT(g_get_monotonic_time() - start_us, 5000000) << "not ten seconds, as for answers";
+  EXPECT_EQ(client.receive(), "");
 }
 
 TEST_F(Http, CutsOffAClientThatDoesNotReadWhenItsTimeIsUp) {
