@@ -52,8 +52,7 @@ TEST(HttpCheck, RefusesTwoWaysToEndABody) {
 }
 
 TEST(HttpCheck, RefusesASecondOneOfWhatStandsOnce) {
-  for (const char *name : {"Host", "Content-Type", "X-Amz-Target", "Authorization", "X-Amz-Date",
-                           "X-Amz-Security-Token", "X-Amz-Content-Sha256"}) {
+  for (const char *name : {"Host", "Content-Type", "X-Amz-Target"}) {
     EXPECT_EQ(problem({{name, "a"}, {name, "a"}}, "HTTP/1.1", {}),
               name + std::string(" is repeated"));
   }
