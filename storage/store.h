@@ -2,19 +2,16 @@
  * The vtable that every storage engine implements.
  *
  * Floor 1. A store keeps, for each execution ARN, a history (events with contiguous ids from 1, as
- * bytes that it never looks into) and a record (bytes that it never looks into). It knows nothing
- * of event types, validation, tokens or transports.
+ * bytes that it never looks into) and a record (bytes that it never looks into), and lists of
+ * executions. It knows nothing of event types, validation, tokens or transports.
+ *
+ * A list has a name, and an execution stands in it at a rank; with the entry stands the execution's
+ * record, so that a listing needs nothing else. Which lists there are is the caller's matter: it
+ * names old and new entries when it puts a record. An engine that cannot change history and lists
+ * in one step changes the history first, and its listings may lag behind.
  *
  * Nothing above this header may assume that a call is local or instant, that a write's outcome is
  * always known, or that two executions can change in one step.
- *
- * How an operation runs: the caller fills a request, keeps it and everything it points to alive and
- * unchanged, and calls the operation.
- *   ANNALS_STORE_DONE     the result is in the request; on_done is not called.
- *   ANNALS_STORE_PENDING  on_done is called once, later, on a thread of the engine or of another
- *                         caller, never before the operation has returned. It must be quick: no
- *                         blocking, no disk, no sockets. The request belongs to the caller again
- *                         when on_done is called.
  *
  * Threads: every operation but close may be called from any thread at any time.
  */
@@ -26,43 +23,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "storage/operation.h"
+
 G_BEGIN_DECLS
 
-/* How an operation ended. */
-enum annals_store_outcome {
-  ANNALS_STORE_OK = 0,
-  ANNALS_STORE_NOT_FOUND,   /* no such execution */
-  ANNALS_STORE_CONFLICT,    /* the history does not end where the append expected */
-  ANNALS_STORE_CORRUPT,     /* stored data is damaged; detail says which */
-  ANNALS_STORE_NO_SPACE,    /* refused before writing: the disk is nearly full */
-  ANNALS_STORE_UNAVAILABLE, /* nothing was done: writes have stopped, or the engine is closing */
-  ANNALS_STORE_UNKNOWN,     /* a write may or may not have happened */
+enum {
+  ANNALS_STORE_RANK_BYTES = 12,
+  ANNALS_STORE_LIST_NAME_BYTES_MAX = 2048,
+  ANNALS_STORE_LISTS_MAX = 16, /* that one listing merges */
 };
-
-enum annals_store_progress { ANNALS_STORE_DONE, ANNALS_STORE_PENDING };
 
 /* What the engine says of itself. */
 enum annals_store_health {
   ANNALS_STORE_HEALTHY,
   ANNALS_STORE_FULL,           /* reads go on, appends answer NO_SPACE */
   ANNALS_STORE_WRITES_STOPPED, /* reads go on, appends answer UNAVAILABLE until a restart */
-};
-
-enum { ANNALS_STORE_DETAIL_BYTES = 160 };
-
-/*
- * What all requests have in common. Zero it before use; the caller sets on_done and owner.
- */
-struct annals_store_op {
-  void (*on_done)(struct annals_store_op *op);
-  void *owner; /* the caller's own */
-
-  enum annals_store_outcome outcome;      /* result */
-  char detail[ANNALS_STORE_DETAIL_BYTES]; /* result: one line for the log when outcome is CORRUPT,
-                                             UNAVAILABLE or UNKNOWN, else "" */
-
-  gint handoff;  /* the engine's: see storage/handoff.h */
-  void *scratch; /* the engine's */
 };
 
 /* A view of contiguous framed events (frame.h), first_id to last_id. */
@@ -110,9 +85,15 @@ struct annals_store_get {
   GBytes *record; /* result; the caller unrefs it */
 };
 
+/* Where an execution stands in a list. */
+struct annals_store_place {
+  const char *list;                      /* its name; not empty */
+  uint8_t rank[ANNALS_STORE_RANK_BYTES]; /* lists are in ascending order of rank, then of ARN */
+};
+
 /*
- * Appends events behind the last one, and puts a record if one is given; both or neither. Acked
- * with OK only when durable.
+ * Appends events behind the last one, and puts a record with its places in lists if one is given;
+ * all or nothing. Acked with OK only when durable.
  */
 struct annals_store_append {
   struct annals_store_op op;
@@ -124,9 +105,51 @@ struct annals_store_append {
   int32_t event_count; /* >= 1, the number of frames */
   bool seal;           /* the history is likely complete: lay it out for reading */
   const uint8_t *record;
-  size_t record_bytes; /* 0: the record stays as it is */
+  size_t record_bytes; /* 0: the record and its places stay as they are */
+  const struct annals_store_place
+      *old_places;        /* what the execution leaves, and what it stands in */
+  size_t old_place_count; /* from now on; a place may be among both */
+  const struct annals_store_place *new_places;
+  size_t new_place_count;
 
   int64_t last_id; /* result of OK and CONFLICT: where the history ends now (0: no execution) */
+};
+
+/* Deletes an execution: history, record and places, all or nothing. OK only when durable. */
+struct annals_store_delete {
+  struct annals_store_op op;
+  const char *arn;
+  int64_t expected_last_id; /* anything else than the id the history ends with: CONFLICT */
+  const struct annals_store_place *places;
+  size_t place_count;
+
+  int64_t last_id; /* result of CONFLICT: where the history ends */
+};
+
+/* A view of one entry of a list. */
+struct annals_store_entry {
+  const uint8_t *rank;
+  const char *arn;
+  const uint8_t *record;
+  size_t record_bytes;
+};
+
+/*
+ * Lists executions: the entries of one or several lists, merged in the order of rank and ARN.
+ *
+ * One view of all the lists, taken when the listing begins or at some later moment of it: an
+ * execution that changes from one of them to another is not seen twice.
+ */
+struct annals_store_list {
+  struct annals_store_op op;
+  const char *const *lists; /* their names; a list that nobody stands in is empty */
+  size_t list_count;        /* 1..ANNALS_STORE_LISTS_MAX */
+  uint8_t after_rank[ANNALS_STORE_RANK_BYTES]; /* where to go on: behind this place; zeros and ""
+                                                  for the beginning */
+  const char *after_arn;
+
+  /* Takes one entry; the view dies when it returns. Returns whether to go on. As on_run. */
+  bool (*on_entry)(struct annals_store_list *list, const struct annals_store_entry *entry);
 };
 
 struct annals_store;
@@ -139,6 +162,10 @@ typedef enum annals_store_progress annals_store_get_f(struct annals_store *store
                                                       struct annals_store_get *get);
 typedef enum annals_store_progress annals_store_append_f(struct annals_store *store,
                                                          struct annals_store_append *append);
+typedef enum annals_store_progress annals_store_delete_f(struct annals_store *store,
+                                                         struct annals_store_delete *deletion);
+typedef enum annals_store_progress annals_store_list_f(struct annals_store *store,
+                                                       struct annals_store_list *list);
 typedef enum annals_store_health annals_store_health_f(struct annals_store *store);
 typedef void annals_store_close_f(struct annals_store *store);
 
@@ -149,6 +176,8 @@ struct annals_store_ops {
   annals_store_tail_f *tail;
   annals_store_get_f *get;
   annals_store_append_f *append;
+  annals_store_delete_f *delete_execution; /* `delete` is a keyword of C++ */
+  annals_store_list_f *list;
   annals_store_health_f *health;
   annals_store_close_f *close; /* waits for operations under way, then frees the store */
 };
