@@ -22,7 +22,7 @@ G_BEGIN_DECLS
 enum annals_store_outcome {
   ANNALS_STORE_OK = 0,
   ANNALS_STORE_NOT_FOUND,   /* no such execution */
-  ANNALS_STORE_CONFLICT,    /* the history does not end where the append expected */
+  ANNALS_STORE_CONFLICT,    /* the history does not end where the write expected */
   ANNALS_STORE_CORRUPT,     /* stored data is damaged; detail says which */
   ANNALS_STORE_NO_SPACE,    /* refused before writing: the disk is nearly full */
   ANNALS_STORE_UNAVAILABLE, /* nothing was done: writes have stopped, or the engine is closing */

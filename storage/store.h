@@ -7,8 +7,12 @@
  *
  * A list has a name, and an execution stands in it at a rank; with the entry stands the execution's
  * record, so that a listing needs nothing else. Which lists there are is the caller's matter: it
- * names old and new entries when it puts a record. An engine that cannot change history and lists
+ * names old and new places when it puts a record. An engine that cannot change history and lists
  * in one step changes the history first, and its listings may lag behind.
+ *
+ * An execution that is deleted may be begun anew, with another history. No operation mixes the two:
+ * a read that meets the deletion, or what came after it, ends with NOT_FOUND, whatever it has
+ * handed over.
  *
  * Nothing above this header may assume that a call is local or instant, that a write's outcome is
  * always known, or that two executions can change in one step.
@@ -36,8 +40,8 @@ enum {
 /* What the engine says of itself. */
 enum annals_store_health {
   ANNALS_STORE_HEALTHY,
-  ANNALS_STORE_FULL,           /* reads go on, appends answer NO_SPACE */
-  ANNALS_STORE_WRITES_STOPPED, /* reads go on, appends answer UNAVAILABLE until a restart */
+  ANNALS_STORE_FULL,           /* reads and deletions go on, appends answer NO_SPACE */
+  ANNALS_STORE_WRITES_STOPPED, /* reads go on, writes answer UNAVAILABLE until a restart */
 };
 
 /* A view of contiguous framed events (frame.h), first_id to last_id. */
@@ -87,7 +91,7 @@ struct annals_store_get {
 
 /* Where an execution stands in a list. */
 struct annals_store_place {
-  const char *list;                      /* its name; not empty */
+  const char *list;                      /* its name; 1..ANNALS_STORE_LIST_NAME_BYTES_MAX bytes */
   uint8_t rank[ANNALS_STORE_RANK_BYTES]; /* lists are in ascending order of rank, then of ARN */
 };
 
@@ -106,21 +110,28 @@ struct annals_store_append {
   bool seal;           /* the history is likely complete: lay it out for reading */
   const uint8_t *record;
   size_t record_bytes; /* 0: the record and its places stay as they are */
-  const struct annals_store_place
-      *old_places;        /* what the execution leaves, and what it stands in */
-  size_t old_place_count; /* from now on; a place may be among both */
+  /* With a record: all places where the execution stands, and all where it stands from now on. A
+   * place may be among both; in neither is one twice. Untrue old ones leave lists damaged. */
+  const struct annals_store_place *old_places;
+  size_t old_place_count;
   const struct annals_store_place *new_places;
   size_t new_place_count;
 
   int64_t last_id; /* result of OK and CONFLICT: where the history ends now (0: no execution) */
 };
 
-/* Deletes an execution: history, record and places, all or nothing. OK only when durable. */
+/*
+ * Deletes an execution: history, record and places, all or nothing. OK only when durable.
+ *
+ * A full disk does not refuse it as long as it does appends: deletions are what makes room.
+ */
 struct annals_store_delete {
   struct annals_store_op op;
   const char *arn;
-  int64_t expected_last_id; /* anything else than the id the history ends with: CONFLICT */
-  const struct annals_store_place *places;
+  int64_t expected_last_id; /* >= 1. Anything else than the id the history ends with: CONFLICT. So
+                               is an execution that was deleted and begun anew since the call,
+                               whatever it ends with. */
+  const struct annals_store_place *places; /* all where it stands, as old_places */
   size_t place_count;
 
   int64_t last_id; /* result of CONFLICT: where the history ends */
@@ -137,15 +148,16 @@ struct annals_store_entry {
 /*
  * Lists executions: the entries of one or several lists, merged in the order of rank and ARN.
  *
- * One view of all the lists, taken when the listing begins or at some later moment of it: an
- * execution that changes from one of them to another is not seen twice.
+ * What was durable when the listing began is seen; what changes meanwhile is seen as it was or as
+ * it is. Every entry stands behind the one before, so an execution that keeps its rank is seen
+ * once, also if it stands in several of the lists, or changes from one to another under way.
  */
 struct annals_store_list {
   struct annals_store_op op;
   const char *const *lists; /* their names; a list that nobody stands in is empty */
   size_t list_count;        /* 1..ANNALS_STORE_LISTS_MAX */
-  uint8_t after_rank[ANNALS_STORE_RANK_BYTES]; /* where to go on: behind this place; zeros and ""
-                                                  for the beginning */
+  /* Where to go on: behind this place, whether or not it is taken. Zeros and "": the beginning. */
+  uint8_t after_rank[ANNALS_STORE_RANK_BYTES];
   const char *after_arn;
 
   /* Takes one entry; the view dies when it returns. Returns whether to go on. As on_run. */
@@ -154,32 +166,21 @@ struct annals_store_list {
 
 struct annals_store;
 
-typedef enum annals_store_progress annals_store_read_f(struct annals_store *store,
-                                                       struct annals_store_read *read);
-typedef enum annals_store_progress annals_store_tail_f(struct annals_store *store,
-                                                       struct annals_store_tail *tail);
-typedef enum annals_store_progress annals_store_get_f(struct annals_store *store,
-                                                      struct annals_store_get *get);
-typedef enum annals_store_progress annals_store_append_f(struct annals_store *store,
-                                                         struct annals_store_append *append);
-typedef enum annals_store_progress annals_store_delete_f(struct annals_store *store,
-                                                         struct annals_store_delete *deletion);
-typedef enum annals_store_progress annals_store_list_f(struct annals_store *store,
-                                                       struct annals_store_list *list);
-typedef enum annals_store_health annals_store_health_f(struct annals_store *store);
-typedef void annals_store_close_f(struct annals_store *store);
-
 /* The operations of an engine. All are required. */
 struct annals_store_ops {
   const char *name;
-  annals_store_read_f *read;
-  annals_store_tail_f *tail;
-  annals_store_get_f *get;
-  annals_store_append_f *append;
-  annals_store_delete_f *delete_execution; /* `delete` is a keyword of C++ */
-  annals_store_list_f *list;
-  annals_store_health_f *health;
-  annals_store_close_f *close; /* waits for operations under way, then frees the store */
+  enum annals_store_progress (*read)(struct annals_store *store, struct annals_store_read *read);
+  enum annals_store_progress (*tail)(struct annals_store *store, struct annals_store_tail *tail);
+  enum annals_store_progress (*get)(struct annals_store *store, struct annals_store_get *get);
+  enum annals_store_progress (*append)(struct annals_store *store,
+                                       struct annals_store_append *append);
+  /* `delete` is a keyword of C++. */
+  enum annals_store_progress (*delete_execution)(struct annals_store *store,
+                                                 struct annals_store_delete *deletion);
+  enum annals_store_progress (*list)(struct annals_store *store, struct annals_store_list *list);
+  enum annals_store_health (*health)(struct annals_store *store);
+  /* Waits for operations under way, then frees the store. */
+  void (*close)(struct annals_store *store);
 };
 
 /* An open store: the first member of every engine's own struct. */

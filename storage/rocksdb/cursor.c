@@ -6,6 +6,12 @@
 
 enum { READ_TIER_ALL = 0, READ_TIER_BLOCK_CACHE = 1 };
 
+void annals_tier_apply(enum annals_tier tier, rocksdb_readoptions_t *options) {
+  rocksdb_readoptions_set_read_tier(
+      options, tier == ANNALS_TIER_CACHE ? READ_TIER_BLOCK_CACHE : READ_TIER_ALL);
+  rocksdb_readoptions_set_fill_cache(options, tier != ANNALS_TIER_DISK_ONCE);
+}
+
 void annals_cursor_open(struct annals_cursor *cursor, rocksdb_t *db,
                         rocksdb_column_family_handle_t *history, const char *arn,
                         enum annals_tier tier) {
@@ -20,8 +26,7 @@ void annals_cursor_open(struct annals_cursor *cursor, rocksdb_t *db,
   annals_key_put_prefix(upper, arn, arn_size, ANNALS_KEY_BEHIND);
 
   cursor->options = rocksdb_readoptions_create();
-  rocksdb_readoptions_set_read_tier(
-      cursor->options, tier == ANNALS_TIER_CACHE ? READ_TIER_BLOCK_CACHE : READ_TIER_ALL);
+  annals_tier_apply(tier, cursor->options);
   /* The bounds keep it from walking over what was deleted from other executions. */
   rocksdb_readoptions_set_iterate_lower_bound(cursor->options, (const char *)lower, prefix_size);
   rocksdb_readoptions_set_iterate_upper_bound(cursor->options, (const char *)upper, prefix_size);
@@ -75,12 +80,13 @@ static enum annals_place arrive(struct annals_cursor *cursor) {
     cursor->place = ANNALS_PLACE_END;
     return annals_cursor_fail(cursor, "a key that is none");
   }
+  size_t value_size;
+  const char *value = rocksdb_iter_value(cursor->iterator, &value_size);
   if (key.marker) {
+    cursor->birth = annals_birth_parse((const uint8_t *)value, value_size);
     cursor->place = ANNALS_PLACE_MARKER;
     return cursor->place;
   }
-  size_t value_size;
-  const char *value = rocksdb_iter_value(cursor->iterator, &value_size);
   cursor->run = (struct annals_run){
       .first_id = key.first_id,
       .last_id = key.last_id,

@@ -19,7 +19,11 @@ G_BEGIN_DECLS
 enum annals_tier {
   ANNALS_TIER_CACHE, /* memory only; INCOMPLETE when that does not do */
   ANNALS_TIER_DISK,
+  ANNALS_TIER_DISK_ONCE, /* leaves nothing in the cache: for what will not be read again */
 };
+
+/* Has a read go that far and no farther. */
+void annals_tier_apply(enum annals_tier tier, rocksdb_readoptions_t *options);
 
 enum annals_place {
   ANNALS_PLACE_END, /* behind, or before, all keys of the execution */
@@ -34,6 +38,7 @@ struct annals_cursor {
   size_t arn_size;
   enum annals_place place;
   struct annals_run run; /* at SEALED and OPEN; a view that dies at the next move */
+  uint64_t birth;        /* at MARKER */
   enum annals_status status;
   char detail[ANNALS_STORE_DETAIL_BYTES];
 

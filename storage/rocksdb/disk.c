@@ -14,6 +14,13 @@ static uint64_t free_bytes(const struct annals_disk *disk) {
   return (uint64_t)fs.f_bavail * fs.f_frsize;
 }
 
-bool annals_disk_is_low(const struct annals_disk *disk) {
-  return disk->min_free_bytes > 0 && free_bytes(disk) < disk->min_free_bytes;
+enum annals_disk_room annals_disk_room(const struct annals_disk *disk) {
+  if (disk->min_free_bytes == 0) {
+    return ANNALS_DISK_FOR_ALL;
+  }
+  uint64_t bytes = free_bytes(disk);
+  if (bytes < disk->min_free_bytes / 2) {
+    return ANNALS_DISK_NO_ROOM;
+  }
+  return bytes < disk->min_free_bytes ? ANNALS_DISK_FOR_DELETIONS : ANNALS_DISK_FOR_ALL;
 }

@@ -14,10 +14,24 @@ struct annals_disk {
   struct annals_rocksdb_hooks hooks;
 };
 
-/* Tells whether less than min_free_bytes are free. A disk that does not say is not low: the write
- * will tell. Cost: a statvfs. */
+/* What there is room for. */
+enum annals_disk_room {
+  ANNALS_DISK_NO_ROOM,       /* less than half of min_free_bytes are free */
+  ANNALS_DISK_FOR_DELETIONS, /* less than min_free_bytes */
+  ANNALS_DISK_FOR_ALL,
+};
+
+/*
+ * Tells what there is room for. A disk that does not say has room: the write will tell.
+ *
+ * A deletion writes some hundred bytes for each sealed run and place of its execution before
+ * compactions give back what these took. Half of what appends leave free is enough for a hundred
+ * thousand deletions at the default mark, and the other half keeps flushes and compactions going.
+ *
+ * Cost: a statvfs.
+ */
 G_GNUC_WARN_UNUSED_RESULT
-bool annals_disk_is_low(const struct annals_disk *disk);
+enum annals_disk_room annals_disk_room(const struct annals_disk *disk);
 
 G_END_DECLS
 

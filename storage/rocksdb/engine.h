@@ -14,7 +14,9 @@
 #include <pthread.h>
 #include <rocksdb/c.h>
 
+#include "storage/rocksdb/deletion.h"
 #include "storage/rocksdb/disk.h"
+#include "storage/rocksdb/listing.h"
 #include "storage/rocksdb/reader.h"
 #include "storage/rocksdb/tail_table.h"
 #include "storage/rocksdb/writer.h"
@@ -27,6 +29,7 @@ enum annals_family {
   ANNALS_FAMILY_DEFAULT, /* the schema version */
   ANNALS_FAMILY_HISTORY,
   ANNALS_FAMILY_EXECUTIONS,
+  ANNALS_FAMILY_LISTINGS,
   ANNALS_FAMILY_COUNT,
 };
 
@@ -55,16 +58,17 @@ struct annals_job {
   gint pushed;                         /* see annals_job_push */
 
   struct annals_read_state read_state; /* of a read */
-  struct annals_write write;           /* of an append */
-  struct annals_tail_entry *entry;     /* of an append or a tail: what it waits for */
-  /* of an append or a tail: what to do when the entry is there and pinned for this job */
+  GByteArray *position;                /* of a listing: behind which it goes on */
+  struct annals_deletion deletion;     /* of a deletion */
+  struct annals_write write;           /* of an append or a deletion */
+  struct annals_tail_entry *entry;     /* of those and a tail: what it waits for */
+  /* what to do when the entry is there and pinned for this job */
   void (*ready)(struct annals_job *job);
 };
 
 extern const struct annals_store_ops annals_engine_ops;
 
-/* The functions that open.c gives to the parts of the engine. */
-void annals_engine_run_job(gpointer job, gpointer engine);
+/* What open.c gives to the writer. */
 void annals_engine_complete_write(struct annals_write *write);
 
 /* Frees an engine that nobody is in. Parts that were never made may be missing. */

@@ -44,6 +44,14 @@ size_t annals_key_put_marker(uint8_t *buffer, const char *arn, size_t arn_size) 
   return arn_size + ANNALS_KEY_SEEK_EXTRA;
 }
 
+void annals_birth_put(uint8_t *buffer, uint64_t birth) {
+  put_id(buffer, birth);
+}
+
+uint64_t annals_birth_parse(const uint8_t *bytes, size_t size) {
+  return size == ANNALS_BIRTH_BYTES ? get_id(bytes) : 0;
+}
+
 static bool parse_run(const uint8_t *ids, enum annals_key_kind kind, struct annals_key *ret_key) {
   uint64_t last_id = get_id(ids);
   uint64_t first_id = get_id(ids + 8);

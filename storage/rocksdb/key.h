@@ -10,6 +10,9 @@
  *   The marker ends a scan of sealed runs before it walks over what was deleted from the tail.
  *   An ARN holds no NUL, so no execution's keys fall between those of another whose ARN is a
  * prefix.
+ *   The value of a run is its frames. That of the marker is its birth: RocksDB's sequence number
+ * just before the batch that began the history, 8 bytes, big-endian. It tells one history under an
+ * ARN from another that came after a deletion.
  */
 #ifndef ANNALS_STORAGE_ROCKSDB_KEY_H_
 #define ANNALS_STORAGE_ROCKSDB_KEY_H_
@@ -52,6 +55,11 @@ size_t annals_key_put_seek(uint8_t *buffer, const char *arn, size_t arn_size,
 size_t annals_key_put_run(uint8_t *buffer, const char *arn, size_t arn_size,
                           const struct annals_key *key);
 size_t annals_key_put_marker(uint8_t *buffer, const char *arn, size_t arn_size);
+
+/* Write and read the value of a marker. One of another size says 0. */
+enum { ANNALS_BIRTH_BYTES = 8 };
+void annals_birth_put(uint8_t *buffer, uint64_t birth);
+uint64_t annals_birth_parse(const uint8_t *bytes, size_t size);
 
 /* Reads a key of the execution with this ARN. Returns false when it is not one. */
 G_GNUC_WARN_UNUSED_RESULT

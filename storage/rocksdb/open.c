@@ -1,7 +1,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "storage/rocksdb/engine.h"
+#include "storage/rocksdb/job.h"
 
 /* Raised when the layout of keys or values changes; see key.h. */
 static const char SCHEMA_KEY[] = "schema";
@@ -11,10 +11,10 @@ static const char *const FAMILY_NAMES[ANNALS_FAMILY_COUNT] = {
     [ANNALS_FAMILY_DEFAULT] = "default",
     [ANNALS_FAMILY_HISTORY] = "history",
     [ANNALS_FAMILY_EXECUTIONS] = "executions",
+    [ANNALS_FAMILY_LISTINGS] = "listings",
 };
 
 enum {
-  READ_TIER_BLOCK_CACHE = 1,
   WORKER_THREADS_DEFAULT = 4,
   BLOOM_BITS_PER_KEY = 10, /* 1 % false positives */
 };
@@ -61,7 +61,7 @@ static rocksdb_options_t *database_options(void) {
   rocksdb_options_set_wal_recovery_mode(options, 0);
   /* A family that is rarely written must not keep the whole log: it bounds recovery. */
   rocksdb_options_set_max_total_wal_size(options, 128 << 20);
-  /* All memtables of both families together. */
+  /* All memtables of all families together. */
   rocksdb_options_set_db_write_buffer_size(options, 80 << 20);
   /* One flush beside one compaction; readers need the cores more. */
   rocksdb_options_set_max_background_jobs(options, 2);
@@ -120,7 +120,15 @@ static rocksdb_options_t *executions_options(rocksdb_cache_t *cache) {
       table, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS_PER_KEY));
   rocksdb_block_based_options_set_whole_key_filtering(table, 1);
   set_tables(options, table);
-  rocksdb_options_set_write_buffer_size(options, 8 << 20);
+  rocksdb_options_set_write_buffer_size(options, 4 << 20);
+  rocksdb_options_set_max_write_buffer_number(options, 2);
+  return options;
+}
+
+static rocksdb_options_t *listings_options(rocksdb_cache_t *cache) {
+  rocksdb_options_t *options = database_options();
+  set_tables(options, table_options(cache));
+  rocksdb_options_set_write_buffer_size(options, 4 << 20);
   rocksdb_options_set_max_write_buffer_number(options, 2);
   return options;
 }
@@ -202,6 +210,7 @@ static bool open_database(struct annals_engine *engine, size_t cache_bytes, GErr
       [ANNALS_FAMILY_DEFAULT] = database_options(),
       [ANNALS_FAMILY_HISTORY] = history_options(cache),
       [ANNALS_FAMILY_EXECUTIONS] = executions_options(cache),
+      [ANNALS_FAMILY_LISTINGS] = listings_options(cache),
   };
   char *rocksdb_error = NULL;
   const char *path = engine->disk.path;
@@ -289,7 +298,7 @@ static struct annals_engine *engine_new(const struct annals_rocksdb_options *opt
   };
   engine->get_any = rocksdb_readoptions_create();
   engine->get_cached = rocksdb_readoptions_create();
-  rocksdb_readoptions_set_read_tier(engine->get_cached, READ_TIER_BLOCK_CACHE);
+  annals_tier_apply(ANNALS_TIER_CACHE, engine->get_cached);
   pthread_mutex_init(&engine->lock, NULL);
   pthread_cond_init(&engine->quiet, NULL);
   return engine;
@@ -304,6 +313,7 @@ static bool start_threads(struct annals_engine *engine,
           .db = engine->db,
           .history = engine->families[ANNALS_FAMILY_HISTORY],
           .executions = engine->families[ANNALS_FAMILY_EXECUTIONS],
+          .listings = engine->families[ANNALS_FAMILY_LISTINGS],
           .tails = engine->tails,
           .disk = &engine->disk,
           .complete = annals_engine_complete_write,

@@ -196,6 +196,15 @@ static enum annals_status reader_end(struct annals_reader *reader, struct annals
   return status;
 }
 
+/* Checks that what was handed over before is of the history that this pass sees. */
+static enum annals_status check_birth(struct pass *pass) {
+  struct annals_cursor *cursor = &pass->cursor;
+  if (annals_cursor_seek_marker(cursor) != ANNALS_PLACE_MARKER) {
+    return no_marker(cursor);
+  }
+  return cursor->birth >= pass->state->begun ? ANNALS_STATUS_NOT_FOUND : ANNALS_STATUS_OK;
+}
+
 enum annals_status annals_reader_pass(struct annals_reader *reader, struct annals_store_read *read,
                                       struct annals_read_state *state) {
   if (state->delivered && read->reverse && state->next_id == 0) {
@@ -203,7 +212,10 @@ enum annals_status annals_reader_pass(struct annals_reader *reader, struct annal
   }
   struct pass pass = {.read = read, .state = state, .first = true};
   reader_cursor(reader, read->arn, &pass.cursor);
-  enum annals_status status = read->reverse ? read_reverse(&pass) : read_forward(&pass);
+  enum annals_status status = state->delivered ? check_birth(&pass) : ANNALS_STATUS_OK;
+  if (status == ANNALS_STATUS_OK) {
+    status = read->reverse ? read_reverse(&pass) : read_forward(&pass);
+  }
   return reader_end(reader, &pass.cursor, status);
 }
 
@@ -278,11 +290,15 @@ enum annals_status annals_reader_load_tail(struct annals_reader *reader, const c
   return reader_end(reader, &cursor, status);
 }
 
-enum annals_status annals_reader_find(struct annals_reader *reader, const char *arn) {
+enum annals_status annals_reader_find(struct annals_reader *reader, const char *arn,
+                                      uint64_t *ret_birth) {
   struct annals_cursor cursor;
   reader_cursor(reader, arn, &cursor);
   annals_cursor_seek_marker(&cursor);
   enum annals_status status =
       cursor.place == ANNALS_PLACE_MARKER ? ANNALS_STATUS_OK : no_marker(&cursor);
+  if (status == ANNALS_STATUS_OK) {
+    *ret_birth = cursor.birth;
+  }
   return reader_end(reader, &cursor, status);
 }

@@ -4,6 +4,10 @@
  * A read may take two passes, the first in memory only. Its state remembers how far the first came;
  * the second goes on there with a view of its own, in which the open tail that the first one was in
  * may have been sealed: what was handed over already is cut off.
+ *
+ * The execution may also have been deleted between the passes, and begun anew. The second pass
+ * takes it for another one if it was born behind begun: that is exact for what was there when the
+ * read began, and what is born in the moment before the first pass has its view is not there yet.
  */
 #ifndef ANNALS_STORAGE_ROCKSDB_READER_H_
 #define ANNALS_STORAGE_ROCKSDB_READER_H_
@@ -21,10 +25,11 @@ struct annals_reader {
   char detail[ANNALS_STORE_DETAIL_BYTES]; /* result of a failure */
 };
 
-/* Zero it, and set next_id to the read's from_id. */
+/* Zero it, and set next_id to the read's from_id, and begun. */
 struct annals_read_state {
   int64_t next_id; /* the next id to hand over; 0 in reverse: none is left */
   bool delivered;  /* a run has been handed over */
+  uint64_t begun;  /* RocksDB's sequence number before the first pass */
 };
 
 /*
@@ -46,9 +51,10 @@ G_GNUC_WARN_UNUSED_RESULT
 enum annals_status annals_reader_load_tail(struct annals_reader *reader, const char *arn,
                                            struct annals_tail *ret_tail);
 
-/* Tells whether an execution exists: OK, NOT_FOUND, INCOMPLETE or a failure. */
+/* Tells whether an execution exists: OK with its birth, NOT_FOUND, INCOMPLETE or a failure. */
 G_GNUC_WARN_UNUSED_RESULT
-enum annals_status annals_reader_find(struct annals_reader *reader, const char *arn);
+enum annals_status annals_reader_find(struct annals_reader *reader, const char *arn,
+                                      uint64_t *ret_birth);
 
 G_END_DECLS
 

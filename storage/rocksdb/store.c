@@ -1,103 +1,17 @@
 #include <string.h>
 
 #include "storage/frame.h"
-#include "storage/handoff.h"
 #include "storage/outcome.h"
-#include "storage/rocksdb/engine.h"
-
-/* ---- who is inside ------------------------------------------------------------------------- */
-
-static bool enter(struct annals_engine *engine) {
-  pthread_mutex_lock(&engine->lock);
-  bool open = !engine->closing;
-  engine->inside += open;
-  pthread_mutex_unlock(&engine->lock);
-  return open;
-}
-
-static void leave(struct annals_engine *engine) {
-  pthread_mutex_lock(&engine->lock);
-  engine->inside--;
-  if (engine->inside == 0 && engine->closing) {
-    pthread_cond_signal(&engine->quiet);
-  }
-  pthread_mutex_unlock(&engine->lock);
-}
-
-/* Begins an operation. Returns false with the result set when the engine is closing. */
-static bool begin(struct annals_engine *engine, struct annals_store_op *op) {
-  annals_store_op_begin(op);
-  if (!enter(engine)) {
-    annals_store_op_set(op, ANNALS_STORE_UNAVAILABLE, "the store is closing");
-    return false;
-  }
-  return true;
-}
-
-/* ---- jobs ---------------------------------------------------------------------------------- */
-
-/* Makes the job of an operation that is inside. */
-static struct annals_job *job_new(struct annals_engine *engine, struct annals_store_op *op) {
-  struct annals_job *job = g_new0(struct annals_job, 1);
-  job->engine = engine;
-  job->op = op;
-  pthread_mutex_lock(&engine->lock);
-  engine->inside++; /* also when closing: its operation was there before */
-  pthread_mutex_unlock(&engine->lock);
-  return job;
-}
-
-/* Completes the operation with the result it has. The job is gone. */
-static void job_finish(struct annals_job *job) {
-  struct annals_engine *engine = job->engine;
-  annals_store_op_finish(job->op);
-  g_free(job);
-  leave(engine);
-}
-
-/* Passes the job to a worker, which calls run. */
-static void job_push(struct annals_job *job, void (*run)(struct annals_job *job)) {
-  job->run = run;
-  /* Releases all that was written before to the worker, for ThreadSanitizer's eyes: it does not
-   * see the pool's own lock. */
-  g_atomic_int_set(&job->pushed, 1);
-  g_thread_pool_push(job->engine->workers, job, NULL);
-}
-
-void annals_engine_run_job(gpointer data, G_GNUC_UNUSED gpointer engine) {
-  struct annals_job *job = data;
-  g_assert(g_atomic_int_get(&job->pushed) == 1);
-  job->run(job);
-}
-
-/* The caller's part ends: leaves the engine. */
-static enum annals_store_progress submit(struct annals_engine *engine, struct annals_store_op *op) {
-  enum annals_store_progress progress = annals_store_op_return(op);
-  leave(engine);
-  return progress;
-}
-
-static struct annals_reader make_reader(struct annals_engine *engine, enum annals_tier tier) {
-  return (struct annals_reader){
-      .db = engine->db,
-      .history = engine->families[ANNALS_FAMILY_HISTORY],
-      .tier = tier,
-  };
-}
-
-static void set_status(struct annals_store_op *op, enum annals_status status, const char *detail) {
-  bool failed = status != ANNALS_STATUS_OK && status != ANNALS_STATUS_NOT_FOUND;
-  annals_store_op_set(op, annals_status_outcome(status), failed ? detail : NULL);
-}
+#include "storage/rocksdb/job.h"
 
 /* ---- read ---------------------------------------------------------------------------------- */
 
 static enum annals_status read_pass(struct annals_engine *engine, struct annals_store_read *read,
                                     struct annals_read_state *state, enum annals_tier tier) {
-  struct annals_reader reader = make_reader(engine, tier);
+  struct annals_reader reader = annals_engine_reader(engine, tier);
   enum annals_status status = annals_reader_pass(&reader, read, state);
   if (status != ANNALS_STATUS_INCOMPLETE) {
-    set_status(&read->op, status, reader.detail);
+    annals_engine_set_status(&read->op, status, reader.detail);
   }
   return status;
 }
@@ -106,25 +20,27 @@ static void read_on(struct annals_job *job) {
   struct annals_store_read *read = (struct annals_store_read *)job->op;
   enum annals_status status = read_pass(job->engine, read, &job->read_state, ANNALS_TIER_DISK);
   g_assert(status != ANNALS_STATUS_INCOMPLETE);
-  job_finish(job);
+  annals_job_finish(job);
 }
 
 static enum annals_store_progress engine_read(struct annals_store *store,
                                               struct annals_store_read *read) {
   struct annals_engine *engine = (struct annals_engine *)store;
   g_assert(read->from_id >= 1);
-  if (!begin(engine, &read->op)) {
+  if (!annals_engine_begin(engine, &read->op)) {
     return ANNALS_STORE_DONE;
   }
-  struct annals_read_state state = {.next_id = read->from_id};
+  struct annals_read_state state = {
+      .next_id = read->from_id,
+      .begun = rocksdb_get_latest_sequence_number(engine->db),
+  };
   if (read_pass(engine, read, &state, ANNALS_TIER_CACHE) != ANNALS_STATUS_INCOMPLETE) {
-    leave(engine);
-    return ANNALS_STORE_DONE;
+    return annals_engine_done(engine);
   }
-  struct annals_job *job = job_new(engine, &read->op);
+  struct annals_job *job = annals_job_new(engine, &read->op);
   job->read_state = state;
-  job_push(job, read_on);
-  return submit(engine, &read->op);
+  annals_job_push(job, read_on);
+  return annals_engine_submit(engine, &read->op);
 }
 
 /* ---- get ----------------------------------------------------------------------------------- */
@@ -155,23 +71,29 @@ static enum annals_status get_record(struct annals_engine *engine, const char *a
 
 /*
  * An execution without a record has an empty one; only one without a history does not exist. The
- * record is asked for again behind the history: both may have come meanwhile.
+ * record is asked for again behind the history: both may have come meanwhile. And the history
+ * behind that: when it is still the same one, it has no record.
  */
 static enum annals_status get_pass(struct annals_engine *engine, struct annals_store_get *get,
                                    enum annals_tier tier) {
-  struct annals_reader reader = make_reader(engine, tier);
+  struct annals_reader reader = annals_engine_reader(engine, tier);
   GBytes *record = NULL;
+  uint64_t birth = 0;
+  uint64_t last_birth;
   enum annals_status status = get_record(engine, get->arn, tier, &record, reader.detail);
-  if (status == ANNALS_STATUS_OK && record == NULL) {
-    status = annals_reader_find(&reader, get->arn);
-    if (status == ANNALS_STATUS_OK) {
+  do {
+    last_birth = birth;
+    if (status == ANNALS_STATUS_OK && record == NULL) {
+      status = annals_reader_find(&reader, get->arn, &birth);
+    }
+    if (status == ANNALS_STATUS_OK && record == NULL) {
       status = get_record(engine, get->arn, tier, &record, reader.detail);
     }
-  }
+  } while (status == ANNALS_STATUS_OK && record == NULL && birth != last_birth);
   if (status == ANNALS_STATUS_INCOMPLETE) {
     return status;
   }
-  set_status(&get->op, status, reader.detail);
+  annals_engine_set_status(&get->op, status, reader.detail);
   if (status == ANNALS_STATUS_OK) {
     get->record = record != NULL ? record : g_bytes_new_static("", 0);
   }
@@ -182,107 +104,46 @@ static void get_on(struct annals_job *job) {
   struct annals_store_get *get = (struct annals_store_get *)job->op;
   enum annals_status status = get_pass(job->engine, get, ANNALS_TIER_DISK);
   g_assert(status != ANNALS_STATUS_INCOMPLETE);
-  job_finish(job);
+  annals_job_finish(job);
 }
 
 static enum annals_store_progress engine_get(struct annals_store *store,
                                              struct annals_store_get *get) {
   struct annals_engine *engine = (struct annals_engine *)store;
-  if (!begin(engine, &get->op)) {
+  if (!annals_engine_begin(engine, &get->op)) {
     return ANNALS_STORE_DONE;
   }
   if (get_pass(engine, get, ANNALS_TIER_CACHE) != ANNALS_STATUS_INCOMPLETE) {
-    leave(engine);
-    return ANNALS_STORE_DONE;
+    return annals_engine_done(engine);
   }
-  job_push(job_new(engine, &get->op), get_on);
-  return submit(engine, &get->op);
+  annals_job_push(annals_job_new(engine, &get->op), get_on);
+  return annals_engine_submit(engine, &get->op);
 }
 
 /* ---- what needs a tail --------------------------------------------------------------------- */
 
-/* Ends the load of an entry, and goes on with all who waited for it. */
-static void loaded(struct annals_engine *engine, struct annals_tail_entry *entry,
-                   struct annals_tail *tail, enum annals_status status, const char *detail) {
-  GSList *waiters = annals_tail_table_loaded(engine->tails, entry, tail);
-  for (GSList *at = waiters; at != NULL; at = at->next) {
-    struct annals_job *job = at->data;
-    if (tail != NULL) {
-      job->entry = entry;
-      job->ready(job);
-    } else {
-      set_status(job->op, status, detail);
-      job_finish(job);
-    }
-  }
-  /* The engine may be gone by now, with the last of them. */
-  g_slist_free(waiters);
-}
-
-static enum annals_status load_pass(struct annals_engine *engine, struct annals_tail_entry *entry,
-                                    enum annals_tier tier) {
-  struct annals_reader reader = make_reader(engine, tier);
-  struct annals_tail tail;
-  enum annals_status status = annals_reader_load_tail(&reader, annals_tail_entry_arn(entry), &tail);
-  if (status == ANNALS_STATUS_OK) {
-    loaded(engine, entry, &tail, status, NULL);
-  } else if (status != ANNALS_STATUS_INCOMPLETE) {
-    loaded(engine, entry, NULL, status, reader.detail);
-  }
-  return status;
-}
-
-/* The loader is itself among those who wait: its job goes on with theirs. */
-static void load_on(struct annals_job *job) {
-  struct annals_job loader = *job;
-  enum annals_status status = load_pass(loader.engine, loader.entry, ANNALS_TIER_DISK);
-  g_assert(status != ANNALS_STATUS_INCOMPLETE);
-}
-
-/* Calls ready once the tail of arn is there; on failure completes the operation. */
-static void job_need_tail(struct annals_job *job, const char *arn,
-                          void (*ready)(struct annals_job *job)) {
-  struct annals_engine *engine = job->engine;
-  struct annals_tail_entry *entry;
-  job->ready = ready;
-  switch (annals_tail_table_pin(engine->tails, arn, job, &entry)) {
-    case ANNALS_TAIL_READY:
-      job->entry = entry;
-      ready(job);
-      break;
-    case ANNALS_TAIL_LOAD:
-      /* Nobody completes the job before the entry is loaded, which is for this thread to do. */
-      job->entry = entry;
-      if (load_pass(engine, entry, ANNALS_TIER_CACHE) == ANNALS_STATUS_INCOMPLETE) {
-        job_push(job, load_on);
-      }
-      break;
-    case ANNALS_TAIL_WAITING:
-      break;
-  }
-}
-
 static void tail_ready(struct annals_job *job) {
   struct annals_store_tail *tail = (struct annals_store_tail *)job->op;
   annals_tail_table_get(job->engine->tails, job->entry, &tail->last_id, &tail->last_event);
-  annals_tail_table_unpin(job->engine->tails, job->entry);
-  set_status(job->op, tail->last_id > 0 ? ANNALS_STATUS_OK : ANNALS_STATUS_NOT_FOUND, NULL);
-  job_finish(job);
+  annals_engine_set_status(job->op, tail->last_id > 0 ? ANNALS_STATUS_OK : ANNALS_STATUS_NOT_FOUND,
+                           NULL);
+  annals_job_finish_with_tail(job);
 }
 
 static enum annals_store_progress engine_tail(struct annals_store *store,
                                               struct annals_store_tail *tail) {
   struct annals_engine *engine = (struct annals_engine *)store;
-  if (!begin(engine, &tail->op)) {
+  if (!annals_engine_begin(engine, &tail->op)) {
     return ANNALS_STORE_DONE;
   }
   if (annals_tail_table_peek(engine->tails, tail->arn, &tail->last_id, &tail->last_event)) {
-    leave(engine);
-    return ANNALS_STORE_DONE;
+    return annals_engine_done(engine);
   }
-  job_need_tail(job_new(engine, &tail->op), tail->arn, tail_ready);
-  return submit(engine, &tail->op);
+  annals_job_need_tail(annals_job_new(engine, &tail->op), tail->arn, tail_ready);
+  return annals_engine_submit(engine, &tail->op);
 }
+
+/* ---- append and delete --------------------------------------------------------------------- */
 
 static void append_ready(struct annals_job *job) {
   job->write.append = (struct annals_store_append *)job->op;
@@ -296,9 +157,9 @@ void annals_engine_complete_write(struct annals_write *write) {
   /* Who lost a race starts over, reads and compares: not on the thread that all appends wait for.
    */
   if (job->op->outcome == ANNALS_STORE_CONFLICT) {
-    job_push(job, job_finish);
+    annals_job_push(job, annals_job_finish);
   } else {
-    job_finish(job);
+    annals_job_finish(job);
   }
 }
 
@@ -307,11 +168,89 @@ static enum annals_store_progress engine_append(struct annals_store *store,
   struct annals_engine *engine = (struct annals_engine *)store;
   g_assert(append->event_count >= 1 &&
            annals_frame_count(append->frames, append->frames_bytes) == append->event_count);
-  if (!begin(engine, &append->op)) {
+  if (!annals_engine_begin(engine, &append->op)) {
     return ANNALS_STORE_DONE;
   }
-  job_need_tail(job_new(engine, &append->op), append->arn, append_ready);
-  return submit(engine, &append->op);
+  annals_job_need_tail(annals_job_new(engine, &append->op), append->arn, append_ready);
+  return annals_engine_submit(engine, &append->op);
+}
+
+/* Collects the keys, and queues the deletion. */
+static void delete_on(struct annals_job *job) {
+  struct annals_reader reader = annals_engine_reader(job->engine, ANNALS_TIER_DISK_ONCE);
+  enum annals_status status = annals_deletion_collect(&job->deletion, &reader);
+  if (status != ANNALS_STATUS_OK) {
+    annals_engine_set_status(job->op, status, reader.detail);
+    annals_job_finish_with_tail(job);
+    return;
+  }
+  job->write.deletion = &job->deletion;
+  job->write.entry = job->entry;
+  annals_writer_push(job->engine->writer, &job->write);
+}
+
+static void delete_ready(struct annals_job *job) {
+  struct annals_store_delete *deletion = (struct annals_store_delete *)job->op;
+  int64_t last_id;
+  annals_tail_table_get_life(job->engine->tails, job->entry, &last_id, &job->deletion.life);
+  if (last_id == deletion->expected_last_id) {
+    job->deletion.request = deletion;
+    annals_job_push(job, delete_on);
+    return;
+  }
+  deletion->last_id = last_id;
+  annals_store_op_set(job->op, last_id > 0 ? ANNALS_STORE_CONFLICT : ANNALS_STORE_NOT_FOUND, NULL);
+  annals_job_finish_with_tail(job);
+}
+
+static enum annals_store_progress engine_delete(struct annals_store *store,
+                                                struct annals_store_delete *deletion) {
+  struct annals_engine *engine = (struct annals_engine *)store;
+  g_assert(deletion->expected_last_id >= 1);
+  if (!annals_engine_begin(engine, &deletion->op)) {
+    return ANNALS_STORE_DONE;
+  }
+  annals_job_need_tail(annals_job_new(engine, &deletion->op), deletion->arn, delete_ready);
+  return annals_engine_submit(engine, &deletion->op);
+}
+
+/* ---- list ---------------------------------------------------------------------------------- */
+
+static enum annals_status list_pass(struct annals_engine *engine, struct annals_store_list *list,
+                                    GByteArray *position, enum annals_tier tier) {
+  struct annals_lister lister = {
+      .db = engine->db,
+      .listings = engine->families[ANNALS_FAMILY_LISTINGS],
+      .tier = tier,
+  };
+  enum annals_status status = annals_listing_pass(&lister, list, position);
+  if (status != ANNALS_STATUS_INCOMPLETE) {
+    annals_engine_set_status(&list->op, status, lister.detail);
+  }
+  return status;
+}
+
+static void list_on(struct annals_job *job) {
+  struct annals_store_list *list = (struct annals_store_list *)job->op;
+  enum annals_status status = list_pass(job->engine, list, job->position, ANNALS_TIER_DISK);
+  g_assert(status != ANNALS_STATUS_INCOMPLETE);
+  annals_job_finish(job);
+}
+
+static enum annals_store_progress engine_list(struct annals_store *store,
+                                              struct annals_store_list *list) {
+  struct annals_engine *engine = (struct annals_engine *)store;
+  if (!annals_engine_begin(engine, &list->op)) {
+    return ANNALS_STORE_DONE;
+  }
+  g_autoptr(GByteArray) position = annals_listing_start(list);
+  if (list_pass(engine, list, position, ANNALS_TIER_CACHE) != ANNALS_STATUS_INCOMPLETE) {
+    return annals_engine_done(engine);
+  }
+  struct annals_job *job = annals_job_new(engine, &list->op);
+  job->position = g_steal_pointer(&position);
+  annals_job_push(job, list_on);
+  return annals_engine_submit(engine, &list->op);
 }
 
 /* ---- health and close ---------------------------------------------------------------------- */
@@ -321,7 +260,8 @@ static enum annals_store_health engine_health(struct annals_store *store) {
   if (annals_writer_has_failed(engine->writer)) {
     return ANNALS_STORE_WRITES_STOPPED;
   }
-  return annals_disk_is_low(&engine->disk) ? ANNALS_STORE_FULL : ANNALS_STORE_HEALTHY;
+  return annals_disk_room(&engine->disk) == ANNALS_DISK_FOR_ALL ? ANNALS_STORE_HEALTHY
+                                                                : ANNALS_STORE_FULL;
 }
 
 void annals_engine_free(struct annals_engine *engine) {
@@ -364,6 +304,8 @@ const struct annals_store_ops annals_engine_ops = {
     .tail = engine_tail,
     .get = engine_get,
     .append = engine_append,
+    .delete_execution = engine_delete,
+    .list = engine_list,
     .health = engine_health,
     .close = engine_close,
 };

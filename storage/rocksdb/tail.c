@@ -45,12 +45,22 @@ void annals_tail_draft_init(struct annals_tail_draft *draft, const struct annals
       .last_id = tail->last_id,
       .sealed_id = tail->sealed_id,
       .open_bytes = tail->open_bytes,
+      .life = tail->life,
   };
   init_open(&draft->next);
 }
 
 void annals_tail_draft_clear(struct annals_tail_draft *draft) {
   annals_tail_clear(&draft->next);
+}
+
+void annals_tail_draft_delete(struct annals_tail_draft *draft) {
+  guint life = draft->next.life + 1;
+  annals_tail_clear(&draft->next);
+  annals_tail_init(&draft->next);
+  draft->next.life = life;
+  /* What was open is gone as if it were sealed. */
+  draft->sealed = true;
 }
 
 void annals_tail_commit(struct annals_tail *tail, struct annals_tail_draft *draft) {
@@ -66,7 +76,8 @@ void annals_tail_commit(struct annals_tail *tail, struct annals_tail_draft *draf
   tail->last_id = next->last_id;
   tail->sealed_id = next->sealed_id;
   tail->open_bytes = next->open_bytes;
-  if (next->last_event != NULL) {
+  tail->life = next->life;
+  if (next->last_event != NULL || next->last_id == 0) {
     g_clear_pointer(&tail->last_event, g_bytes_unref);
     tail->last_event = g_steal_pointer(&next->last_event);
   }

@@ -27,6 +27,8 @@ struct annals_tail {
   GBytes *last_event; /* its frame; NULL if last_id is 0 */
   GArray *open;       /* struct annals_open_run, ascending */
   size_t open_bytes;
+  guint life; /* goes up with each deletion while the tail is in memory: an execution that was begun
+                 anew may end where the old one did */
 };
 
 struct annals_tail_draft {
@@ -50,6 +52,8 @@ size_t annals_tail_bytes(const struct annals_tail *tail);
 /* Starts a draft that says what tail says. */
 void annals_tail_draft_init(struct annals_tail_draft *draft, const struct annals_tail *tail);
 void annals_tail_draft_clear(struct annals_tail_draft *draft);
+/* Makes the draft say that the execution is deleted. */
+void annals_tail_draft_delete(struct annals_tail_draft *draft);
 
 /* Makes tail what the draft says, and clears the draft. */
 void annals_tail_commit(struct annals_tail *tail, struct annals_tail_draft *draft);

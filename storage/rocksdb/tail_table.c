@@ -172,6 +172,15 @@ void annals_tail_table_get(struct annals_tail_table *table, const struct annals_
   pthread_mutex_unlock(&table->lock);
 }
 
+void annals_tail_table_get_life(struct annals_tail_table *table,
+                                const struct annals_tail_entry *entry, int64_t *ret_last_id,
+                                guint *ret_life) {
+  pthread_mutex_lock(&table->lock);
+  *ret_last_id = entry->tail.last_id;
+  *ret_life = entry->tail.life;
+  pthread_mutex_unlock(&table->lock);
+}
+
 void annals_tail_table_unpin(struct annals_tail_table *table, struct annals_tail_entry *entry) {
   pthread_mutex_lock(&table->lock);
   unpin(table, entry);

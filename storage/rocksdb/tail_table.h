@@ -58,6 +58,11 @@ GSList *annals_tail_table_loaded(struct annals_tail_table *table, struct annals_
 void annals_tail_table_get(struct annals_tail_table *table, const struct annals_tail_entry *entry,
                            int64_t *ret_last_id, GBytes **ret_last_event);
 
+/* Tells the last id and the life of a pinned entry. */
+void annals_tail_table_get_life(struct annals_tail_table *table,
+                                const struct annals_tail_entry *entry, int64_t *ret_last_id,
+                                guint *ret_life);
+
 void annals_tail_table_unpin(struct annals_tail_table *table, struct annals_tail_entry *entry);
 
 /* The bytes that the table holds, about. */

@@ -4,28 +4,20 @@
 #include <string.h>
 
 #include "storage/outcome.h"
+#include "storage/rocksdb/batch.h"
 #include "storage/rocksdb/run_builder.h"
 
 /* A group writes no more than this, about, or is of one append: it bounds the batch, and how long
  * the first of a group waits for the last. */
 static const size_t GROUP_BYTES_MAX = 8 << 20;
 
-/* Puts runs into the batch, under the ARN of the append at hand. */
-struct batch_sink {
-  struct annals_run_sink sink;
-  rocksdb_writebatch_t *batch;
-  rocksdb_column_family_handle_t *history;
-  const char *arn;
-  size_t arn_size;
-  GByteArray *key; /* reused */
-};
-
 struct annals_writer {
   struct annals_writer_parts parts;
   rocksdb_writeoptions_t *options;
-  struct batch_sink sink;
-  GPtrArray *group;   /* struct annals_write */
-  GPtrArray *drafted; /* the entries that the group changes */
+  struct annals_batch batch;
+  GPtrArray *group;           /* struct annals_write */
+  GPtrArray *drafted;         /* the entries that the group changes */
+  enum annals_disk_room room; /* for the group */
 
   pthread_t thread;
   gint failed;
@@ -37,72 +29,99 @@ struct annals_writer {
   bool stopping;
 };
 
-static void key_resize(struct batch_sink *sink, size_t size) {
-  g_byte_array_set_size(sink->key, (guint)size);
+static struct annals_store_op *op_of(const struct annals_write *write) {
+  return write->append != NULL ? &write->append->op : &write->deletion->request->op;
 }
 
-static void sink_put(struct annals_run_sink *base, const struct annals_key *key,
-                     const struct annals_slices *value) {
-  struct batch_sink *sink = (struct batch_sink *)base;
-  key_resize(sink, sink->arn_size + ANNALS_KEY_RUN_EXTRA);
-  size_t key_size = annals_key_put_run(sink->key->data, sink->arn, sink->arn_size, key);
-  const char *key_bytes = (const char *)sink->key->data;
-  rocksdb_writebatch_putv_cf(sink->batch, sink->history, 1, &key_bytes, &key_size, value->count,
-                             value->bytes, value->sizes);
+/* Returns the draft of the entry; makes it the group's to commit if it is new. */
+static struct annals_tail_draft *draft_of(struct annals_writer *writer,
+                                          struct annals_tail_entry *entry) {
+  struct annals_tail_draft *draft = annals_tail_entry_draft(entry);
+  if (draft == NULL) {
+    draft = annals_tail_entry_start_draft(entry);
+    g_ptr_array_add(writer->drafted, entry);
+  }
+  return draft;
 }
 
-/* A run's key is put once in its life, which is what SingleDelete asks for; it leaves no tombstone
- * behind once it meets its key. */
-static void sink_drop(struct annals_run_sink *base, const struct annals_key *key) {
-  struct batch_sink *sink = (struct batch_sink *)base;
-  key_resize(sink, sink->arn_size + ANNALS_KEY_RUN_EXTRA);
-  size_t key_size = annals_key_put_run(sink->key->data, sink->arn, sink->arn_size, key);
-  rocksdb_writebatch_singledelete_cf(sink->batch, sink->history, (const char *)sink->key->data,
-                                     key_size);
+static void stage_record(struct annals_batch *batch, const struct annals_store_append *append) {
+  annals_batch_put_record(batch, append->record, append->record_bytes);
+  for (size_t i = 0; i < append->old_place_count; i++) {
+    annals_batch_delete_place(batch, &append->old_places[i]);
+  }
+  for (size_t i = 0; i < append->new_place_count; i++) {
+    annals_batch_put_place(batch, &append->new_places[i], append->record, append->record_bytes);
+  }
 }
 
-static void put_marker(struct batch_sink *sink) {
-  key_resize(sink, sink->arn_size + ANNALS_KEY_SEEK_EXTRA);
-  size_t key_size = annals_key_put_marker(sink->key->data, sink->arn, sink->arn_size);
-  rocksdb_writebatch_put_cf(sink->batch, sink->history, (const char *)sink->key->data, key_size, "",
-                            0);
-}
-
-/* Checks one append against its tail and adds it to the batch; its outcome is what it will be if
+/* Adds an append to the batch if the history ends where it expects. Returns the outcome it has if
  * the write succeeds. */
-static void stage(struct annals_writer *writer, struct annals_write *write) {
-  struct annals_store_append *append = write->append;
-  const struct annals_tail *tail = annals_tail_entry_tail(write->entry);
-  struct annals_tail_draft *draft = annals_tail_entry_draft(write->entry);
-  int64_t last_id = draft != NULL ? draft->next.last_id : tail->last_id;
+static enum annals_store_outcome stage_append(struct annals_writer *writer,
+                                              struct annals_store_append *append,
+                                              struct annals_tail_entry *entry, int64_t last_id) {
   if (append->expected_last_id != last_id) {
     append->last_id = last_id;
-    annals_store_op_set(&append->op, ANNALS_STORE_CONFLICT, NULL);
-    return;
+    return ANNALS_STORE_CONFLICT;
   }
-  if (draft == NULL) {
-    draft = annals_tail_entry_start_draft(write->entry);
-    g_ptr_array_add(writer->drafted, write->entry);
-  }
-  struct batch_sink *sink = &writer->sink;
-  sink->arn = append->arn;
-  sink->arn_size = strlen(append->arn);
+  struct annals_tail_draft *draft = draft_of(writer, entry);
+  struct annals_batch *batch = &writer->batch;
+  annals_batch_begin(batch, append->arn);
   if (last_id == 0) {
-    put_marker(sink);
+    annals_batch_put_marker(batch, rocksdb_get_latest_sequence_number(writer->parts.db));
   }
-  annals_run_builder_add(tail, draft, append, &sink->sink);
+  annals_run_builder_add(annals_tail_entry_tail(entry), draft, append, &batch->sink);
   if (append->record_bytes > 0) {
-    rocksdb_writebatch_put_cf(sink->batch, writer->parts.executions, sink->arn, sink->arn_size,
-                              (const char *)append->record, append->record_bytes);
+    stage_record(batch, append);
   }
   append->last_id = draft->next.last_id;
-  annals_store_op_set(&append->op, ANNALS_STORE_OK, NULL);
+  return ANNALS_STORE_OK;
+}
+
+/* The same of a deletion. One that finds a draft of its execution is too late, whatever it says. */
+static enum annals_store_outcome stage_deletion(struct annals_writer *writer,
+                                                const struct annals_deletion *deletion,
+                                                struct annals_tail_entry *entry, int64_t last_id) {
+  struct annals_store_delete *request = deletion->request;
+  bool same = annals_tail_entry_draft(entry) == NULL &&
+              annals_tail_entry_tail(entry)->life == deletion->life &&
+              last_id == request->expected_last_id;
+  if (!same) {
+    request->last_id = last_id;
+    return last_id > 0 ? ANNALS_STORE_CONFLICT : ANNALS_STORE_NOT_FOUND;
+  }
+  annals_tail_draft_delete(draft_of(writer, entry));
+  struct annals_batch *batch = &writer->batch;
+  annals_batch_begin(batch, request->arn);
+  for (guint i = 0; i < deletion->keys->len; i++) {
+    annals_batch_delete_key(batch, &g_array_index(deletion->keys, struct annals_key, i));
+  }
+  annals_batch_delete_record(batch);
+  for (size_t i = 0; i < request->place_count; i++) {
+    annals_batch_delete_place(batch, &request->places[i]);
+  }
+  return ANNALS_STORE_OK;
+}
+
+/* Checks one write against its tail and adds it to the batch; its outcome is what it will be if the
+ * write succeeds. */
+static void stage(struct annals_writer *writer, struct annals_write *write) {
+  struct annals_tail_entry *entry = write->entry;
+  const struct annals_tail_draft *draft = annals_tail_entry_draft(entry);
+  int64_t last_id = draft != NULL ? draft->next.last_id : annals_tail_entry_tail(entry)->last_id;
+  enum annals_disk_room needed =
+      write->append != NULL ? ANNALS_DISK_FOR_ALL : ANNALS_DISK_FOR_DELETIONS;
+  enum annals_store_outcome outcome = ANNALS_STORE_NO_SPACE;
+  if (writer->room >= needed) {
+    outcome = write->append != NULL ? stage_append(writer, write->append, entry, last_id)
+                                    : stage_deletion(writer, write->deletion, entry, last_id);
+  }
+  annals_store_op_set(op_of(write), outcome, NULL);
 }
 
 static void set_all(GPtrArray *group, enum annals_store_outcome outcome, const char *detail) {
   for (guint i = 0; i < group->len; i++) {
     struct annals_write *write = g_ptr_array_index(group, i);
-    annals_store_op_set(&write->append->op, outcome, detail);
+    annals_store_op_set(op_of(write), outcome, detail);
   }
 }
 
@@ -115,9 +134,11 @@ static void fail_group(struct annals_writer *writer, const char *error) {
   }
   for (guint i = 0; i < writer->group->len; i++) {
     struct annals_write *write = g_ptr_array_index(writer->group, i);
-    bool staged = write->append->op.outcome == ANNALS_STORE_OK;
-    annals_store_op_set(&write->append->op,
-                        staged ? ANNALS_STORE_UNKNOWN : ANNALS_STORE_UNAVAILABLE, error);
+    struct annals_store_op *op = op_of(write);
+    if (op->outcome != ANNALS_STORE_NO_SPACE) {
+      bool staged = op->outcome == ANNALS_STORE_OK;
+      annals_store_op_set(op, staged ? ANNALS_STORE_UNKNOWN : ANNALS_STORE_UNAVAILABLE, error);
+    }
   }
 }
 
@@ -129,13 +150,14 @@ static char *write_batch(struct annals_writer *writer) {
     /* rocksdb_free is free. */
     return strdup("IO error: injected");
   }
-  rocksdb_write(writer->parts.db, writer->options, writer->sink.batch, &error);
+  rocksdb_write(writer->parts.db, writer->options, writer->batch.batch, &error);
   return error;
 }
 
 static void write_group(struct annals_writer *writer) {
+  writer->room = annals_disk_room(writer->parts.disk);
   g_ptr_array_set_size(writer->drafted, 0);
-  rocksdb_writebatch_clear(writer->sink.batch);
+  rocksdb_writebatch_clear(writer->batch.batch);
   for (guint i = 0; i < writer->group->len; i++) {
     stage(writer, g_ptr_array_index(writer->group, i));
   }
@@ -154,8 +176,6 @@ static void write_group(struct annals_writer *writer) {
 static void handle_group(struct annals_writer *writer) {
   if (annals_writer_has_failed(writer)) {
     set_all(writer->group, ANNALS_STORE_UNAVAILABLE, "writes have stopped after a failed write");
-  } else if (annals_disk_is_low(writer->parts.disk)) {
-    set_all(writer->group, ANNALS_STORE_NO_SPACE, NULL);
   } else {
     write_group(writer);
   }
@@ -164,6 +184,12 @@ static void handle_group(struct annals_writer *writer) {
     annals_tail_table_unpin(writer->parts.tails, write->entry);
     writer->parts.complete(write);
   }
+}
+
+static size_t write_bytes(const struct annals_write *write) {
+  return write->append != NULL
+             ? annals_run_builder_bytes(annals_tail_entry_tail(write->entry), write->append)
+             : annals_deletion_bytes(write->deletion);
 }
 
 /* Moves a group from the queue; waits for one. Returns whether there is one: not when stopping. */
@@ -175,7 +201,7 @@ static bool take_group(struct annals_writer *writer) {
     pthread_cond_wait(&writer->queued, &writer->lock);
   }
   for (struct annals_write *write = writer->first; write != NULL; write = writer->first) {
-    bytes += annals_run_builder_bytes(annals_tail_entry_tail(write->entry), write->append);
+    bytes += write_bytes(write);
     if (writer->group->len > 0 && bytes > GROUP_BYTES_MAX) {
       break;
     }
@@ -202,8 +228,7 @@ static void writer_free(struct annals_writer *writer) {
   pthread_mutex_destroy(&writer->lock);
   g_ptr_array_unref(writer->group);
   g_ptr_array_unref(writer->drafted);
-  g_byte_array_unref(writer->sink.key);
-  rocksdb_writebatch_destroy(writer->sink.batch);
+  annals_batch_clear(&writer->batch);
   rocksdb_writeoptions_destroy(writer->options);
   g_free(writer);
 }
@@ -213,12 +238,7 @@ struct annals_writer *annals_writer_start(const struct annals_writer_parts *part
   writer->parts = *parts;
   writer->options = rocksdb_writeoptions_create();
   rocksdb_writeoptions_set_sync(writer->options, 1);
-  writer->sink = (struct batch_sink){
-      .sink = {.put = sink_put, .drop = sink_drop},
-      .batch = rocksdb_writebatch_create(),
-      .history = parts->history,
-      .key = g_byte_array_new(),
-  };
+  annals_batch_init(&writer->batch, parts->history, parts->executions, parts->listings);
   writer->group = g_ptr_array_new();
   writer->drafted = g_ptr_array_new();
   pthread_mutex_init(&writer->lock, NULL);

@@ -1,5 +1,5 @@
 /*
- * Group commit: one thread that writes the appends of all callers.
+ * Group commit: one thread that writes the appends and deletions of all callers.
  *
  *   push --> queue --> take a group --> check each against its tail --> one batch, one fsync
  *                                                  --> commit the tails --> complete each
@@ -12,15 +12,17 @@
 
 #include <rocksdb/c.h>
 
+#include "storage/rocksdb/deletion.h"
 #include "storage/rocksdb/disk.h"
 #include "storage/rocksdb/tail_table.h"
 #include "storage/store.h"
 
 G_BEGIN_DECLS
 
-/* One queued append. */
+/* What is queued: an append, or a deletion whose keys are collected. The other one is NULL. */
 struct annals_write {
   struct annals_store_append *append;
+  const struct annals_deletion *deletion;
   struct annals_tail_entry *entry; /* pinned; the writer unpins it */
   struct annals_write *next;
 };
@@ -30,9 +32,10 @@ struct annals_writer_parts {
   rocksdb_t *db;
   rocksdb_column_family_handle_t *history;
   rocksdb_column_family_handle_t *executions;
+  rocksdb_column_family_handle_t *listings;
   struct annals_tail_table *tails;
   const struct annals_disk *disk;
-  /* Called on the writer's thread with the result in the append. */
+  /* Called on the writer's thread with the result in the append or deletion. */
   void (*complete)(struct annals_write *write);
 };
 
@@ -44,7 +47,7 @@ struct annals_writer *annals_writer_start(const struct annals_writer_parts *part
 /* Writes what is queued, then ends the thread and frees the writer. NULL is fine. */
 void annals_writer_stop(struct annals_writer *writer);
 
-/* Queues an append. Threads: any. Memory: write and all it points to live until it is completed. */
+/* Queues a write. Threads: any. Memory: write and all it points to live until it is completed. */
 void annals_writer_push(struct annals_writer *writer, struct annals_write *write);
 
 /* Tells whether a write has failed, and so all later ones do. Threads: any. */

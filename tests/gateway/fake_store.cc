@@ -3,7 +3,12 @@
 #include "storage/frame.h"
 #include "storage/handoff.h"
 
-const struct annals_store_ops FakeStore::ops = {"fake", read, tail, record, append, health, close};
+const struct annals_store_ops FakeStore::ops = {"fake",           read, tail,   record, append,
+                                                delete_execution, list, health, close};
+
+static std::string rank_of(const uint8_t *rank) {
+  return std::string(reinterpret_cast<const char *>(rank), ANNALS_STORE_RANK_BYTES);
+}
 
 FakeStore::FakeStore() : base_{{&ops}, this}, thread_([this] { work(); }) {
 }
@@ -158,8 +163,47 @@ enum annals_store_progress FakeStore::append(struct annals_store *store,
     }
   }
   history.record.assign(reinterpret_cast<const char *>(append->record), append->record_bytes);
+  for (size_t i = 0; i < append->new_place_count; i++) {
+    const struct annals_store_place &place = append->new_places[i];
+    self->lists_[place.list][{rank_of(place.rank), append->arn}] = history.record;
+  }
   append->last_id = append->event_count;
   return ANNALS_STORE_DONE;
+}
+
+/* Histories are not deleted here. */
+enum annals_store_progress FakeStore::delete_execution(struct annals_store *,
+                                                       struct annals_store_delete *deletion) {
+  annals_store_op_begin(&deletion->op);
+  deletion->op.outcome = ANNALS_STORE_UNAVAILABLE;
+  return ANNALS_STORE_DONE;
+}
+
+void FakeStore::do_list(struct annals_store_list *list) {
+  List merged;
+  {
+    std::lock_guard<std::mutex> guard(lock_);
+    list->op.outcome = outcome_;
+    for (size_t i = 0; i < list->list_count; i++) {
+      const List &entries = lists_[list->lists[i]];
+      merged.insert(entries.begin(), entries.end());
+    }
+  }
+  auto from = merged.upper_bound({rank_of(list->after_rank), list->after_arn});
+  for (; list->op.outcome == ANNALS_STORE_OK && from != merged.end(); ++from) {
+    const auto &[place, record] = *from;
+    struct annals_store_entry entry = {
+        reinterpret_cast<const uint8_t *>(place.first.data()), place.second.c_str(),
+        reinterpret_cast<const uint8_t *>(record.data()), record.size()};
+    if (!list->on_entry(list, &entry)) {
+      break;
+    }
+  }
+}
+
+enum annals_store_progress FakeStore::list(struct annals_store *store,
+                                           struct annals_store_list *list) {
+  return of(store)->run(&list->op, [=] { of(store)->do_list(list); });
 }
 
 enum annals_store_health FakeStore::health(struct annals_store *) {

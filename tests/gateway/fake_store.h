@@ -25,14 +25,14 @@ class FakeStore {
     return &base_.store;
   }
 
-  /* Whether reads answer PENDING and run on the store's own thread. */
+  /* Whether reads and listings answer PENDING and run on the store's own thread. */
   void set_cold(bool cold);
   /* Keeps the store's thread from running anything until release. */
   void hold();
   void release();
   /* Waits until count reads are pending. */
   void wait_pending(size_t count);
-  /* What every read ends with from now on. */
+  /* What every read and listing ends with from now on. */
   void set_outcome(enum annals_store_outcome outcome);
   /* Puts bytes that are no events where a history was. */
   void damage(const std::string &arn);
@@ -48,6 +48,8 @@ class FakeStore {
     std::vector<int64_t> last_ids;
     std::string record;
   };
+  /* A list's entries: rank and ARN -> record. */
+  using List = std::map<std::pair<std::string, std::string>, std::string>;
 
   static FakeStore *of(struct annals_store *store);
   static enum annals_store_progress read(struct annals_store *store,
@@ -58,6 +60,10 @@ class FakeStore {
                                            struct annals_store_get *get);
   static enum annals_store_progress append(struct annals_store *store,
                                            struct annals_store_append *append);
+  static enum annals_store_progress delete_execution(struct annals_store *store,
+                                                     struct annals_store_delete *deletion);
+  static enum annals_store_progress list(struct annals_store *store,
+                                         struct annals_store_list *list);
   static enum annals_store_health health(struct annals_store *store);
   static void close(struct annals_store *store);
 
@@ -65,12 +71,14 @@ class FakeStore {
   void work();
   void do_read(struct annals_store_read *read);
   void do_get(struct annals_store_get *get);
+  void do_list(struct annals_store_list *list);
 
   static const struct annals_store_ops ops;
   Base base_;
   std::mutex lock_; /* what follows */
   std::condition_variable changed_;
   std::map<std::string, History> histories_;
+  std::map<std::string, List> lists_;
   std::deque<std::function<void()>> queue_;
   bool cold_ = false;
   bool held_ = false;

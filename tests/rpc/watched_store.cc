@@ -6,7 +6,7 @@ std::mutex WatchedStore::watched_lock;
 std::map<annals_store_op *, WatchedStore::Watched> WatchedStore::watched;
 
 const annals_store_ops WatchedStore::kOps = {
-    "watched", Read, Tail, Get, Append, Health, Close,
+    "watched", Read, Tail, Get, Append, Delete, List, Health, Close,
 };
 
 WatchedStore::WatchedStore(annals_store *inner) : base_{{&kOps}, this}, inner_(inner) {
@@ -78,6 +78,14 @@ annals_store_progress WatchedStore::Get(annals_store *store, annals_store_get *g
 
 annals_store_progress WatchedStore::Append(annals_store *store, annals_store_append *append) {
   return Of(store)->Call(Of(store)->inner_->ops->append, append);
+}
+
+annals_store_progress WatchedStore::Delete(annals_store *store, annals_store_delete *deletion) {
+  return Of(store)->Call(Of(store)->inner_->ops->delete_execution, deletion);
+}
+
+annals_store_progress WatchedStore::List(annals_store *store, annals_store_list *list) {
+  return Of(store)->Call(Of(store)->inner_->ops->list, list);
 }
 
 annals_store_health WatchedStore::Health(annals_store *store) {

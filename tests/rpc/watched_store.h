@@ -48,6 +48,8 @@ class WatchedStore {
   static annals_store_progress Tail(annals_store *store, annals_store_tail *tail);
   static annals_store_progress Get(annals_store *store, annals_store_get *get);
   static annals_store_progress Append(annals_store *store, annals_store_append *append);
+  static annals_store_progress Delete(annals_store *store, annals_store_delete *deletion);
+  static annals_store_progress List(annals_store *store, annals_store_list *list);
   static annals_store_health Health(annals_store *store);
   static void Close(annals_store *store);
   static const annals_store_ops kOps;

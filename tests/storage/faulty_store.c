@@ -5,7 +5,7 @@
 #include "storage/handoff.h"
 #include "storage/outcome.h"
 
-enum { OPERATION_COUNT = 4 };
+enum { OPERATION_COUNT = 6 };
 
 struct faulty {
   struct annals_store store;
@@ -39,6 +39,8 @@ struct job {
     struct annals_store_tail tail;
     struct annals_store_get get;
     struct annals_store_append append;
+    struct annals_store_delete deletion;
+    struct annals_store_list list;
   } inner;
   struct annals_fault fault; /* outcome OK: none */
   int runs;
@@ -84,6 +86,9 @@ static void copy_result(struct job *job) {
     case ANNALS_FAULTY_APPEND:
       ((struct annals_store_append *)job->outer)->last_id = job->inner.append.last_id;
       break;
+    case ANNALS_FAULTY_DELETE:
+      ((struct annals_store_delete *)job->outer)->last_id = job->inner.deletion.last_id;
+      break;
     default:
       break;
   }
@@ -93,6 +98,11 @@ static bool has_fault(const struct job *job) {
   return job->fault.outcome != ANNALS_STORE_OK;
 }
 
+/* Whether the operation hands over a part of its result at a time. */
+static bool is_scan(const struct job *job) {
+  return job->operation == ANNALS_FAULTY_READ || job->operation == ANNALS_FAULTY_LIST;
+}
+
 /* Says what the caller gets once the inner store is done, and completes. The job is gone. */
 static void finish(struct job *job) {
   struct faulty *faulty = job->faulty;
@@ -100,7 +110,7 @@ static void finish(struct job *job) {
     annals_store_op_set(job->outer, job->fault.outcome, "injected");
   } else if (!has_fault(job)) {
     copy_result(job);
-  } else if (job->operation == ANNALS_FAULTY_READ || job->inner.op.outcome == ANNALS_STORE_OK) {
+  } else if (is_scan(job) || job->inner.op.outcome == ANNALS_STORE_OK) {
     annals_store_op_set(job->outer, job->fault.outcome, "injected");
   } else {
     copy_result(job);
@@ -132,9 +142,18 @@ static bool forward_run(struct annals_store_read *read, const struct annals_run 
   return outer->on_run(outer, run);
 }
 
-static enum annals_store_progress start_inner(struct job *job) {
-  struct annals_store *inner = job->faulty->inner;
-  job->started = true;
+static bool forward_entry(struct annals_store_list *list, const struct annals_store_entry *entry) {
+  struct job *job = list->op.owner;
+  struct annals_store_list *outer = (struct annals_store_list *)job->outer;
+  if (has_fault(job) && job->runs == job->fault.runs) {
+    return false;
+  }
+  job->runs++;
+  return outer->on_entry(outer, entry);
+}
+
+/* Makes the inner request of the caller's. */
+static void copy_request(struct job *job) {
   switch (job->operation) {
     case ANNALS_FAULTY_READ:
       job->inner.read = *(struct annals_store_read *)job->outer;
@@ -146,11 +165,24 @@ static enum annals_store_progress start_inner(struct job *job) {
     case ANNALS_FAULTY_GET:
       job->inner.get = *(struct annals_store_get *)job->outer;
       break;
+    case ANNALS_FAULTY_DELETE:
+      job->inner.deletion = *(struct annals_store_delete *)job->outer;
+      break;
+    case ANNALS_FAULTY_LIST:
+      job->inner.list = *(struct annals_store_list *)job->outer;
+      job->inner.list.on_entry = forward_entry;
+      break;
     default:
       job->inner.append = *(struct annals_store_append *)job->outer;
       break;
   }
   job->inner.op = (struct annals_store_op){.on_done = inner_done, .owner = job};
+}
+
+static enum annals_store_progress start_inner(struct job *job) {
+  struct annals_store *inner = job->faulty->inner;
+  job->started = true;
+  copy_request(job);
   switch (job->operation) {
     case ANNALS_FAULTY_READ:
       return inner->ops->read(inner, &job->inner.read);
@@ -158,6 +190,10 @@ static enum annals_store_progress start_inner(struct job *job) {
       return inner->ops->tail(inner, &job->inner.tail);
     case ANNALS_FAULTY_GET:
       return inner->ops->get(inner, &job->inner.get);
+    case ANNALS_FAULTY_DELETE:
+      return inner->ops->delete_execution(inner, &job->inner.deletion);
+    case ANNALS_FAULTY_LIST:
+      return inner->ops->list(inner, &job->inner.list);
     default:
       return inner->ops->append(inner, &job->inner.append);
   }
@@ -165,8 +201,7 @@ static enum annals_store_progress start_inner(struct job *job) {
 
 /* Does what there is to do next: starts the inner operation, if need be, or ends the job. */
 static void step(struct job *job) {
-  bool runs_inner = !has_fault(job) || job->fault.done ||
-                    (job->operation == ANNALS_FAULTY_READ && job->fault.runs > 0);
+  bool runs_inner = !has_fault(job) || job->fault.done || (is_scan(job) && job->fault.runs > 0);
   if (job->started || !runs_inner || start_inner(job) == ANNALS_STORE_DONE) {
     finish(job);
   }
@@ -245,6 +280,16 @@ static enum annals_store_progress faulty_append(struct annals_store *store,
   return call(store, &append->op, ANNALS_FAULTY_APPEND);
 }
 
+static enum annals_store_progress faulty_delete(struct annals_store *store,
+                                                struct annals_store_delete *deletion) {
+  return call(store, &deletion->op, ANNALS_FAULTY_DELETE);
+}
+
+static enum annals_store_progress faulty_list(struct annals_store *store,
+                                              struct annals_store_list *list) {
+  return call(store, &list->op, ANNALS_FAULTY_LIST);
+}
+
 static enum annals_store_health faulty_health(struct annals_store *store) {
   struct faulty *faulty = (struct faulty *)store;
   pthread_mutex_lock(&faulty->lock);
@@ -279,6 +324,8 @@ static const struct annals_store_ops FAULTY_OPS = {
     .tail = faulty_tail,
     .get = faulty_get,
     .append = faulty_append,
+    .delete_execution = faulty_delete,
+    .list = faulty_list,
     .health = faulty_health,
     .close = faulty_close,
 };

@@ -8,7 +8,7 @@
  *
  * Without a fault it answers as the inner store does. Two more things make it a harder engine:
  *   always pending: every operation answers PENDING, and is completed on the wrapper's own thread,
- *                   which also calls on_run;
+ *                   which also calls on_run and on_entry;
  *   held:           that thread stands still until it is let go, so that a test can look at what
  *                   goes on while an operation is under way.
  *
@@ -27,8 +27,9 @@ enum {
   ANNALS_FAULTY_TAIL = 1 << 1,
   ANNALS_FAULTY_GET = 1 << 2,
   ANNALS_FAULTY_APPEND = 1 << 3,
-  ANNALS_FAULTY_ALL =
-      ANNALS_FAULTY_READ | ANNALS_FAULTY_TAIL | ANNALS_FAULTY_GET | ANNALS_FAULTY_APPEND,
+  ANNALS_FAULTY_DELETE = 1 << 4,
+  ANNALS_FAULTY_LIST = 1 << 5,
+  ANNALS_FAULTY_ALL = (1 << 6) - 1,
 };
 
 struct annals_fault {
@@ -36,8 +37,8 @@ struct annals_fault {
   int skip;                          /* so many of these pass first */
   int times;                         /* it hits so many; then it is over. -1: all */
   enum annals_store_outcome outcome; /* what the operation answers; not OK */
-  bool done;                         /* an append is written all the same (UNKNOWN) */
-  int runs;                          /* a read hands over at most so many runs first */
+  bool done;                         /* a write is done all the same (UNKNOWN) */
+  int runs; /* a read hands over at most so many runs first, a listing entries */
 };
 
 /* Makes a wrapper that is transparent. */

@@ -306,6 +306,7 @@ class RocksdbReaderTest : public RocksdbTest {
  protected:
   // Reads as the second pass does when the first has handed over all before next_id.
   std::vector<std::string> GoOn(int64_t next_id, bool reverse) {
+    const uint64_t begun = UINT64_MAX;
     static std::vector<std::string> *out;
     std::vector<std::string> runs;
     out = &runs;
@@ -323,7 +324,7 @@ class RocksdbReaderTest : public RocksdbTest {
     reader.db = engine->db;
     reader.history = engine->families[ANNALS_FAMILY_HISTORY];
     reader.tier = ANNALS_TIER_DISK;
-    annals_read_state state = {next_id, true};
+    annals_read_state state = {next_id, true, begun};
     EXPECT_EQ(annals_reader_pass(&reader, &read, &state), ANNALS_STATUS_OK) << reader.detail;
     return runs;
   }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <filesystem>
@@ -134,10 +135,33 @@ TempDir::~TempDir() {
   std::filesystem::remove_all(path_, ignored);
 }
 
+namespace {
+
+void PutRank(const std::string &rank, uint8_t *bytes) {
+  std::fill_n(bytes, ANNALS_STORE_RANK_BYTES, 0);
+  std::copy_n(rank.data(), std::min<size_t>(rank.size(), ANNALS_STORE_RANK_BYTES), bytes);
+}
+
+// Views of places that outlive them.
+std::vector<annals_store_place> ViewPlaces(const std::vector<Place> &places) {
+  std::vector<annals_store_place> views;
+  for (const Place &place : places) {
+    annals_store_place view = {};
+    view.list = place.list.c_str();
+    PutRank(place.rank, view.rank);
+    views.push_back(view);
+  }
+  return views;
+}
+
+}  // namespace
+
 struct PendingAppend::State {
   std::string arn;
   std::string frames;
   AppendOptions options;
+  std::vector<annals_store_place> old_places;
+  std::vector<annals_store_place> new_places;
   annals_store_append append = {};
   Completion completion;
 };
@@ -158,6 +182,12 @@ PendingAppend::PendingAppend(annals_store *store, const std::string &arn, int64_
   append->seal = options.seal;
   append->record = reinterpret_cast<const uint8_t *>(state_->options.record.data());
   append->record_bytes = state_->options.record.size();
+  state_->old_places = ViewPlaces(state_->options.old_places);
+  append->old_places = state_->old_places.data();
+  append->old_place_count = state_->old_places.size();
+  state_->new_places = ViewPlaces(state_->options.new_places);
+  append->new_places = state_->new_places.data();
+  append->new_place_count = state_->new_places.size();
   append->last_id = -1;
   state_->completion.Start(store, store->ops->append, append);
 }
@@ -177,6 +207,108 @@ Result PendingAppend::Wait() {
 Result Append(annals_store *store, const std::string &arn, int64_t expected_last_id,
               const std::string &frames, const AppendOptions &options) {
   return PendingAppend(store, arn, expected_last_id, frames, options).Wait();
+}
+
+struct PendingDelete::State {
+  std::string arn;
+  std::vector<Place> places;
+  std::vector<annals_store_place> views;
+  annals_store_delete deletion = {};
+  Completion completion;
+};
+
+PendingDelete::PendingDelete(annals_store *store, const std::string &arn, int64_t expected_last_id,
+                             const std::vector<Place> &places)
+    : state_(std::make_unique<State>()) {
+  state_->arn = arn;
+  state_->places = places;
+  state_->views = ViewPlaces(state_->places);
+  annals_store_delete *deletion = &state_->deletion;
+  deletion->arn = state_->arn.c_str();
+  deletion->expected_last_id = expected_last_id;
+  deletion->places = state_->views.data();
+  deletion->place_count = state_->views.size();
+  deletion->last_id = -1;
+  state_->completion.Start(store, store->ops->delete_execution, deletion);
+}
+
+PendingDelete::~PendingDelete() {
+  state_->completion.Wait();
+}
+
+Result PendingDelete::Wait() {
+  Result result;
+  annals_store_progress progress = state_->completion.Wait();
+  Take(state_->deletion.op, progress, &result);
+  result.last_id = state_->deletion.last_id;
+  return result;
+}
+
+Result Delete(annals_store *store, const std::string &arn, int64_t expected_last_id,
+              const std::vector<Place> &places) {
+  return PendingDelete(store, arn, expected_last_id, places).Wait();
+}
+
+namespace {
+
+struct ListState;
+
+// As ReadRequest.
+struct ListRequest {
+  annals_store_list list;
+  ListState *state;
+};
+
+struct ListState {
+  ListRequest request = {};
+  ListResult *result = nullptr;
+  std::function<bool(const ListEntry &)> keep_on;
+  std::atomic<int> inside{0};
+  std::thread::id caller = std::this_thread::get_id();
+  bool stopped = false;
+  Completion completion;
+};
+
+bool OnEntry(annals_store_list *list, const annals_store_entry *view) {
+  ListState *state = reinterpret_cast<ListRequest *>(list)->state;
+  EXPECT_EQ(state->inside.fetch_add(1), 0) << "on_entry was called on two threads at once";
+  EXPECT_FALSE(state->completion.IsDone()) << "on_entry was called behind on_done";
+  EXPECT_FALSE(state->stopped) << "on_entry was called though it had enough";
+  state->result->on_engine_thread |= std::this_thread::get_id() != state->caller;
+  ListEntry entry{std::string(reinterpret_cast<const char *>(view->rank), ANNALS_STORE_RANK_BYTES),
+                  view->arn,
+                  std::string(reinterpret_cast<const char *>(view->record), view->record_bytes)};
+  state->result->entries.push_back(entry);
+  state->stopped = state->keep_on != nullptr && !state->keep_on(entry);
+  bool go_on = !state->stopped;
+  state->inside.fetch_sub(1);
+  return go_on;
+}
+
+}  // namespace
+
+ListResult List(annals_store *store, const std::vector<std::string> &lists,
+                const std::string &after_rank, const std::string &after_arn,
+                const std::function<bool(const ListEntry &)> &keep_on) {
+  ListResult result;
+  ListState state;
+  state.result = &result;
+  state.keep_on = keep_on;
+  state.request.state = &state;
+  std::vector<const char *> names;
+  for (const std::string &list : lists) {
+    names.push_back(list.c_str());
+  }
+  annals_store_list *list = &state.request.list;
+  list->lists = names.data();
+  list->list_count = names.size();
+  PutRank(after_rank, list->after_rank);
+  list->after_arn = after_arn.c_str();
+  list->on_entry = OnEntry;
+  state.completion.Start(store, store->ops->list, list);
+  annals_store_progress progress = state.completion.Wait();
+  Take(list->op, progress, &result);
+  return result;
 }
 
 namespace {

@@ -63,9 +63,16 @@ struct BytesResult : Result {
   std::string bytes;
 };
 
+struct Place {
+  std::string list;
+  std::string rank;  // padded with NUL
+};
+
 struct AppendOptions {
   bool seal = false;
-  std::string record;
+  std::string record = {};
+  std::vector<Place> old_places = {};
+  std::vector<Place> new_places = {};
 };
 
 // An append under way.
@@ -85,6 +92,40 @@ class PendingAppend {
 
 Result Append(annals_store *store, const std::string &arn, int64_t expected_last_id,
               const std::string &frames, const AppendOptions &options = {});
+
+// A deletion under way.
+class PendingDelete {
+ public:
+  PendingDelete(annals_store *store, const std::string &arn, int64_t expected_last_id,
+                const std::vector<Place> &places = {});
+  ~PendingDelete();
+  PendingDelete(const PendingDelete &) = delete;
+  PendingDelete &operator=(const PendingDelete &) = delete;
+  Result Wait();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+Result Delete(annals_store *store, const std::string &arn, int64_t expected_last_id,
+              const std::vector<Place> &places = {});
+
+struct ListEntry {
+  std::string rank;
+  std::string arn;
+  std::string record;
+};
+
+struct ListResult : Result {
+  bool on_engine_thread = false;  // as of a read
+  std::vector<ListEntry> entries;
+};
+
+// Lists all that is handed over behind a place, or until keep_on says no.
+ListResult List(annals_store *store, const std::vector<std::string> &lists,
+                const std::string &after_rank = "", const std::string &after_arn = "",
+                const std::function<bool(const ListEntry &)> &keep_on = nullptr);
 
 // Reads all that is handed over, or until keep_on says no.
 ReadResult Read(annals_store *store, const std::string &arn, int64_t from_id, bool reverse,
