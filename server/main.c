@@ -20,6 +20,7 @@ static void signals_to_wait_for(sigset_t *ret_signals) {
   sigemptyset(ret_signals);
   sigaddset(ret_signals, SIGTERM);
   sigaddset(ret_signals, SIGINT);
+  sigaddset(ret_signals, SIGHUP);
 }
 
 static int run(const struct annals_options *options, const sigset_t *signals) {
@@ -33,7 +34,9 @@ static int run(const struct annals_options *options, const sigset_t *signals) {
   printf("annalsd ready %s\n", addresses);
   fflush(stdout);
   int signal_number = 0;
-  sigwait(signals, &signal_number);
+  while (sigwait(signals, &signal_number) == 0 && signal_number == SIGHUP) {
+    annals_server_reload(server);
+  }
   annals_log_info("stopping", ANNALS_LOG_TEXT("signal", g_strsignal(signal_number)));
   annals_server_free(server);
   return EXIT_SUCCESS;

@@ -8,9 +8,11 @@
 #include "proto/schema.h"
 #include "server/gateway/gateway.h"
 #include "server/history/history.h"
+#include "server/history/keyring.h"
 #include "server/history/token_key.h"
 #include "server/ops/health.h"
 #include "server/ops/listen.h"
+#include "server/ops/log.h"
 #include "server/ops/ops_server.h"
 #include "server/rpc/rpc_server.h"
 #include "storage/rocksdb/rocksdb_store.h"
@@ -24,7 +26,9 @@ enum {
 struct annals_server {
   struct annals_health health;
   struct annals_health_probe probe;
-  int ops_socket; /* -1: none, or another's by now */
+  struct annals_keyring *keyring; /* NULL: nobody is asked who they are */
+  char *region;                   /* NULL: any */
+  int ops_socket;                 /* -1: none, or another's by now */
   char *ops_address;
   struct annals_ops_server *ops;
   int gateway_socket;
@@ -47,7 +51,7 @@ static const char *why_dead(void *context) {
 
 /* --- addresses --- */
 
-/* Without credentials, whoever can connect may read and write all histories. */
+/* Where callers are not asked who they are, whoever can connect may read and write everything. */
 static bool check_reach(const char *option, const char *text,
                         const struct annals_listen_address *address, bool allow_anonymous,
                         GError **error) {
@@ -112,12 +116,23 @@ static bool take_ports(struct annals_server *server, const struct annals_options
                        GError **error) {
   return open_socket(options->ops_listen, NULL, true, &server->ops_socket, &server->ops_address,
                      error) &&
-         open_socket(options->gateway_listen, "gateway-listen", options->allow_anonymous,
-                     &server->gateway_socket, &server->gateway_address, error) &&
+         open_socket(options->gateway_listen, "gateway-listen",
+                     options->allow_anonymous || server->keyring != NULL, &server->gateway_socket,
+                     &server->gateway_address, error) &&
          bind_grpc(server, options, error);
 }
 
 /* --- parts --- */
+
+static bool load_credentials(struct annals_server *server, const struct annals_options *options,
+                             GError **error) {
+  server->region = *options->region == '\0' ? NULL : g_strdup(options->region);
+  if (*options->credentials_file == '\0') {
+    return true;
+  }
+  server->keyring = annals_keyring_new(options->credentials_file, error);
+  return server->keyring != NULL;
+}
 
 static bool start_ops(struct annals_server *server, GError **error) {
   if (!annals_ops_server_start(server->ops_socket, &server->health, &server->ops, error)) {
@@ -173,6 +188,8 @@ static bool start_gateway(struct annals_server *server, GError **error) {
   struct annals_gateway_options options = {
       .listen_socket = server->gateway_socket,
       .history = server->history,
+      .keyring = server->keyring,
+      .region = server->region,
   };
   if (!annals_gateway_start(&options, &server->gateway, error)) {
     return false;
@@ -186,8 +203,9 @@ bool annals_server_start(const struct annals_options *options, struct annals_ser
   struct annals_server *server = g_new0(struct annals_server, 1);
   server->ops_socket = -1;
   server->gateway_socket = -1;
-  if (!take_ports(server, options, error) || !start_ops(server, error) ||
-      !open_store(server, options, error) || !load_token_key(server, options, error)) {
+  if (!load_credentials(server, options, error) || !take_ports(server, options, error) ||
+      !start_ops(server, error) || !open_store(server, options, error) ||
+      !load_token_key(server, options, error)) {
     annals_server_free(server);
     return false;
   }
@@ -206,6 +224,22 @@ char *annals_server_addresses(const struct annals_server *server) {
   return g_strdup_printf("grpc=%s:%d gateway=%s ops=%s", server->grpc_host,
                          annals_rpc_server_port(server->rpc), server->gateway_address,
                          server->ops_address);
+}
+
+void annals_server_reload(struct annals_server *server) {
+  g_autoptr(GError) error = NULL;
+  if (server->keyring == NULL) {
+    return;
+  }
+  if (!annals_keyring_reload(server->keyring, &error)) {
+    annals_log_error("credentials stay as they were", ANNALS_LOG_TEXT("error", error->message));
+    return;
+  }
+  struct annals_credentials *credentials = annals_keyring_get(server->keyring);
+  annals_log_info(
+      "credentials reloaded",
+      ANNALS_LOG_NUMBER("principals", (int64_t)annals_credentials_principal_count(credentials)));
+  annals_credentials_unref(credentials);
 }
 
 static void close_socket(int socket) {
@@ -237,5 +271,7 @@ void annals_server_free(struct annals_server *server) {
   g_free(server->ops_address);
   g_free(server->gateway_address);
   g_free(server->grpc_host);
+  g_free(server->region);
+  annals_keyring_free(server->keyring);
   g_free(server);
 }

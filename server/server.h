@@ -30,6 +30,12 @@ bool annals_server_start(const struct annals_options *options, struct annals_ser
 G_GNUC_WARN_UNUSED_RESULT
 char *annals_server_addresses(const struct annals_server *server);
 
+/*
+ * Reads again what may change while the server runs: the credentials file. What cannot be read is
+ * logged, and stays as it was. Calls under way go on with what they began with.
+ */
+void annals_server_reload(struct annals_server *server);
+
 /* Stops taking calls, lets those under way finish, closes the store and frees. NULL is fine. */
 void annals_server_free(struct annals_server *server);
 

@@ -36,6 +36,7 @@ struct annals_call {
 
   struct annals_buffer body;
   size_t discarded_bytes;
+  struct annals_caller caller;
 
   const struct annals_operation *operation; /* NULL: not known yet */
   bool operation_started;
@@ -57,6 +58,8 @@ static void log_failure(const struct annals_call *call, const GError *error, uns
   enum annals_log_level level = ours ? ANNALS_LOG_ERROR : ANNALS_LOG_INFO;
   const struct annals_log_field fields[] = {
       ANNALS_LOG_TEXT("request_id", call->request_id),
+      ANNALS_LOG_TEXT("principal",
+                      call->caller.principal == NULL ? NULL : call->caller.principal->name),
       ANNALS_LOG_TEXT("operation", call->operation == NULL ? NULL : call->operation->name),
       ANNALS_LOG_TEXT("reason", annals_aws_error_name(error)),
       ANNALS_LOG_NUMBER("http_status", status),
@@ -229,7 +232,20 @@ static enum MHD_Result refuse_resource(struct annals_call *call) {
   return refuse(call, ANNALS_GATEWAY_ERROR_NOT_FOUND, "operations are called with POST /");
 }
 
-/* The request is complete. Who is calling, and whether they may, is to be asked here. */
+static bool identify_caller(struct annals_call *call, const char *method) {
+  struct annals_sigv4_request request = {
+      .method = method,
+      .target = call->target,
+      .body = call->body.data,
+      .body_size = call->body.len,
+  };
+  bool ok = annals_caller_identify(&call->context->callers, call->connection, &request,
+                                   &call->caller, &call->run.error);
+  call->run.principal = call->caller.principal;
+  return ok;
+}
+
+/* The request is complete. Whether the caller may have what it asks for, the domain asks. */
 static enum MHD_Result dispatch(struct annals_call *call, const char *method) {
   leave_body(call, STAGE_RUNNING);
   if (!is_for_operations(call, method)) {
@@ -241,6 +257,9 @@ static enum MHD_Result dispatch(struct annals_call *call, const char *method) {
   }
   if (call->body.failed) {
     call->run.error = annals_error_new(ANNALS_REASON_OVERLOADED, "no memory for the body");
+    return answer(call);
+  }
+  if (!identify_caller(call, method)) {
     return answer(call);
   }
   if (!is_aws_json(header(call, MHD_HTTP_HEADER_CONTENT_TYPE))) {
@@ -410,6 +429,7 @@ void annals_call_end(void *context, struct MHD_Connection *connection, void **ca
   annals_buffer_clear(&call->run.answer);
   annals_request_clear(&call->run.request);
   annals_buffer_clear(&call->body);
+  annals_caller_clear(&call->caller);
   g_free(call->request_id);
   g_free(call->target);
   g_free(call);

@@ -19,6 +19,7 @@
 #include <microhttpd.h>
 #include <stddef.h>
 
+#include "server/gateway/caller.h"
 #include "server/gateway/in_flight.h"
 #include "server/history/history.h"
 
@@ -27,6 +28,7 @@ G_BEGIN_DECLS
 /* What calls share. */
 struct annals_call_context {
   struct annals_history *history;
+  struct annals_caller_policy callers;
   size_t body_bytes_max;
   struct annals_in_flight in_flight;
 };

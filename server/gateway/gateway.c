@@ -87,6 +87,11 @@ bool annals_gateway_start(const struct annals_gateway_options *options,
   struct annals_gateway *gateway = g_new0(struct annals_gateway, 1);
   gateway->options = with_defaults(options);
   gateway->context.history = options->history;
+  gateway->context.callers = (struct annals_caller_policy){
+      .keyring = options->keyring,
+      .region = options->region,
+      .history = options->history,
+  };
   gateway->context.body_bytes_max = gateway->options.body_bytes_max;
   annals_in_flight_init(&gateway->context.in_flight, gateway->options.reply_bytes_max);
   json_object_seed(0); /* before there are threads */

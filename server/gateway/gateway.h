@@ -5,12 +5,14 @@
  * is offered. Where AWS's behaviour is not known, this is what holds here:
  *   - An empty body stands for {}. Members that are null are absent; unknown ones are ignored; of a
  *     repeated one the last counts. 100.0 is an integer, 100.5 is not.
- *   - The Content-Type may carry parameters. A query string is ignored, and so is Authorization.
- *     Expectations other than 100-continue are ignored, too. Nothing is compressed.
+ *   - The Content-Type may carry parameters. A query string that is no signature is
+ *     ignored, and so are expectations other than 100-continue. Nothing is compressed.
  *   - Another path or method is UnknownOperationException with HTTP 404.
  *   - HTTP that could be read in two ways, or not at all, is refused with 400, a body over the
- * limit with 413, a head over it with 431, another version of HTTP with 505. All of them, 404s, and
- *     answers to chunked bodies, whose chunks libmicrohttpd reads leniently, close the connection.
+ *     limit with 413, a head over it with 431, another version of HTTP with 505. All of them, 404s,
+ * and answers to chunked bodies, whose chunks libmicrohttpd reads leniently, close the connection.
+ *   - With a keyring, every request to / must be signed (sigv4.h). That is checked behind the HTTP,
+ *     the path and the body's length, and before everything else.
  *   - Every answer has an x-amzn-RequestId, which stands in the log line of a failed call, too.
  *
  * A call runs on the thread that has its connection. Where a page has to wait for the disk, the
@@ -24,12 +26,15 @@
 #include <stddef.h>
 
 #include "server/history/history.h"
+#include "server/history/keyring.h"
 
 G_BEGIN_DECLS
 
 struct annals_gateway_options {
   int listen_socket;              /* listening, non-blocking: server/ops/listen.h */
   struct annals_history *history; /* not owned; must outlive the gateway */
+  struct annals_keyring *keyring; /* the same; NULL: anybody may do everything */
+  const char *region;             /* that signatures must be made for; NULL: any. The same */
   unsigned thread_count;          /* 0: one for each processor */
   unsigned connection_count_max;  /* more wait to be accepted; 0: a quarter of the descriptors that
                                      the process may have, from 64 to 4,096 */

@@ -46,7 +46,10 @@ static void on_page(struct annals_page *page) {
 static bool read_request(struct annals_operation_run *run, struct annals_page_request *ret_request,
                          GError **error) {
   const struct annals_request *from = &run->request;
-  *ret_request = (struct annals_page_request){.include_execution_data = true};
+  *ret_request = (struct annals_page_request){
+      .principal = run->principal,
+      .include_execution_data = true,
+  };
   bool ok = annals_request_string(from, "executionArn", &ret_request->execution_arn, error) &&
             annals_request_integer(from, "maxResults", &ret_request->max_results, error) &&
             annals_request_boolean(from, "reverseOrder", &ret_request->reverse_order, error) &&

@@ -15,10 +15,11 @@
 
 G_BEGIN_DECLS
 
-/* One run of an operation. The caller zeroes it and sets the first four members. */
+/* One run of an operation. The caller zeroes it and sets the first five members. */
 struct annals_operation_run {
   struct annals_history *history;
-  struct annals_request request; /* read; stays until the run is cleared */
+  const struct annals_principal *principal; /* who asks: NULL, or until the run is cleared */
+  struct annals_request request;            /* read; stays until the run is cleared */
   void (*on_done)(struct annals_operation_run *run);
   /* Asks for room for so many bytes more of an answer, on the thread that makes it. Returns false
    * when too much is under way: then the run has to end with OVERLOADED. */
