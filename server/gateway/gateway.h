@@ -10,7 +10,8 @@
  *   - Another path or method is UnknownOperationException with HTTP 404.
  *   - HTTP that could be read in two ways, or not at all, is refused with 400, a body over the
  *     limit with 413, a head over it with 431, another version of HTTP with 505. All of them, 404s,
- * and answers to chunked bodies, whose chunks libmicrohttpd reads leniently, close the connection.
+ *     and answers to chunked bodies, whose chunks libmicrohttpd reads leniently, close the
+ *     connection.
  *   - With a keyring, every request to / must be signed (sigv4.h). That is checked behind the HTTP,
  *     the path and the body's length, and before everything else.
  *   - Every answer has an x-amzn-RequestId, which stands in the log line of a failed call, too.
