@@ -142,4 +142,13 @@ CLIENTS = (
            program=("venv/bin/python", "check.py")),
     Client("javascript", "javascript", tools=("node", "npm"), least=(20,), packages="javascript",
            fetch=("npm", "ci"), program=("node", "check.js")),
+    Client("go", "go", tools=("go",), least=(1, 24), version="version", packages="go",
+           fetch=("go", "mod", "download"), build=("go", "build", "-o", "check", "."),
+           program=("./check",)),
+    Client("java", "java", tools=("java", "mvn"), least=(17,), packages="java",
+           fetch=("mvn", "--batch-mode", "dependency:build-classpath", "-Dmdep.outputFile=classpath"),
+           program=("java", "-cp", "@classpath", "Check.java")),
+    Client("rust", "rust", tools=("cargo",), least=(1, 94, 1), packages="rust",
+           fetch=("cargo", "fetch", "--locked"), build=("cargo", "build", "--locked", "--offline"),
+           program=("target/debug/check",)),
 )
