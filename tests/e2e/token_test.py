@@ -3,6 +3,7 @@
 
 import base64
 import os
+import threading
 import time
 import unittest
 
@@ -173,6 +174,135 @@ class KeyFileTest(unittest.TestCase):
         with self.assertRaises(CallError) as caught:
             self.start("b").page(self.arn, next_token=token)
         self.assertEqual(caught.exception.reason, "INVALID_TOKEN")
+
+
+class RotationTest(unittest.TestCase):
+    """One server, whose key is replaced while clients hold tokens."""
+
+    def write(self, *keys):
+        with open(self.path, "w", encoding="ascii") as f:
+            f.write("".join(k * 64 + "\n" for k in keys))
+
+    def page(self, **more):
+        with annalsd.Gateway(self.server.gateway) as gateway:
+            return gateway.page(self.arn, maxResults=2, **more)
+
+    def refused(self, token):
+        with annalsd.Gateway(self.server.gateway) as gateway:
+            self.assertEqual(gateway.error({"executionArn": self.arn, "nextToken": token}), INVALID)
+        with annalsd.Client(self.server.grpc) as client, self.assertRaises(CallError) as caught:
+            client.page(self.arn, next_token=token)
+        self.assertEqual(caught.exception.reason, "INVALID_TOKEN")
+
+    def test_rotation(self):
+        self.path = os.path.join(annalsd.new_dir(), "key")
+        self.arn = annalsd.arn("tokens")
+        self.write("a")
+        self.server = annalsd.Annalsd("--page-token-key-file", self.path)
+        self.addCleanup(self.server.stop)
+        with annalsd.Client(self.server.grpc) as client:
+            client.append(self.arn, annalsd.simple_history(9))
+        old = self.page()["nextToken"]
+        self.write("b", "a")
+        self.server.restart()
+        page = self.page(nextToken=old)
+        self.assertEqual([e["id"] for e in page["events"]], [3, 4])
+        new = page["nextToken"]
+        self.write("b")
+        self.server.restart()
+        self.refused(old)
+        self.assertEqual([e["id"] for e in self.page(nextToken=new)["events"]], [5, 6])
+        self.write("c")
+        self.server.restart()
+        self.refused(new)
+
+
+class AppendingTest(ServerTest):
+    """Histories that are read page by page while they grow."""
+
+    COUNT = 600
+
+    def setUp(self):
+        self.arn = annalsd.arn(self.id().rpartition(".")[2])
+        self.stored = 1  # acknowledged
+        self.client.append(self.arn, annalsd.simple_history(1))
+        self.writer = threading.Thread(target=self.write)
+
+    def write(self):
+        with annalsd.Client(self.server.grpc) as client:
+            while self.stored < self.COUNT:
+                events = annalsd.simple_history(self.stored % 5 + 1, self.stored + 1)
+                self.stored = client.append(self.arn, events).last_event_id
+
+    def read(self, pages, ids, reverse):
+        """Lists again and again until the writer is done, and once more."""
+        listings = 0
+        self.writer.start()
+        while True:
+            last = not self.writer.is_alive()
+            before = self.stored
+            found = [i for page in pages(listings) for i in ids(page)]
+            # Those of which the client had been told before, and perhaps more; each one once.
+            self.assertGreaterEqual(len(found), before)
+            expected = list(range(1, len(found) + 1))
+            self.assertEqual(found, expected[::-1] if reverse else expected)
+            listings += 1
+            if last:
+                break
+        self.writer.join()
+        self.assertEqual(len(found), self.stored)
+        self.assertGreater(listings, 1)
+
+    def read_http(self, reverse):
+        with annalsd.Gateway(self.server.gateway) as gateway:
+            self.read(lambda n: gateway.pages(self.arn, maxResults=n % 60 + 20,
+                                              reverseOrder=reverse),
+                      lambda page: [e["id"] for e in page["events"]], reverse)
+
+    def read_grpc(self, reverse):
+        self.read(lambda n: self.client.pages(self.arn, max_results=n % 60 + 20,
+                                              reverse_order=reverse),
+                  lambda page: [e.id for e in page.events], reverse)
+
+    def test_forward_over_http(self):
+        self.read_http(False)
+
+    def test_reverse_over_http(self):
+        self.read_http(True)
+
+    def test_forward_over_grpc(self):
+        self.read_grpc(False)
+
+    def test_reverse_over_grpc(self):
+        self.read_grpc(True)
+
+    def test_reverse_stays_on_the_list_as_it_stood(self):
+        token, found = {}, []
+        for n in range(1, 200):
+            page = self.gateway.page(self.arn, maxResults=1 + n % 2, reverseOrder=True, **token)
+            found += [e["id"] for e in page["events"]]
+            self.client.append(self.arn, annalsd.simple_history(3, self.stored + 1))
+            self.stored += 3
+            if "nextToken" not in page:
+                token, start = {}, found[0]
+                self.assertEqual(found, list(range(start, 0, -1)))
+                found = []
+            else:
+                token = {"nextToken": page["nextToken"]}
+        self.assertEqual(found, list(range(found[0], found[-1] - 1, -1)))
+
+    def test_forward_goes_on_into_what_is_appended(self):
+        token, found = {}, []
+        while True:
+            page = self.gateway.page(self.arn, maxResults=2, **token)
+            found += [e["id"] for e in page["events"]]
+            if "nextToken" not in page:
+                break
+            token = {"nextToken": page["nextToken"]}
+            if self.stored < 50:
+                self.client.append(self.arn, annalsd.simple_history(2, self.stored + 1))
+                self.stored += 2
+        self.assertEqual(found, list(range(1, self.stored + 1)))
 
 
 class ExpiryTest(ServerTest):
