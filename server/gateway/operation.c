@@ -17,13 +17,17 @@ static char *offered(void) {
   return g_string_free(names, FALSE);
 }
 
+/* Blanks behind a header's value do not belong to it, but libmicrohttpd leaves them there. */
+static bool is_target_of(const struct annals_operation *operation, const char *target) {
+  g_autofree char *name = g_strconcat(ANNALS_OPERATION_TARGET_PREFIX, operation->name, NULL);
+  const size_t size = strlen(name);
+  return strncmp(target, name, size) == 0 && strspn(target + size, " \t") == strlen(target + size);
+}
+
 const struct annals_operation *annals_operation_find(const char *target, GError **error) {
-  const size_t prefix_size = strlen(ANNALS_OPERATION_TARGET_PREFIX);
-  if (target != NULL && strncmp(target, ANNALS_OPERATION_TARGET_PREFIX, prefix_size) == 0) {
-    for (size_t i = 0; i < G_N_ELEMENTS(operations); i++) {
-      if (strcmp(target + prefix_size, operations[i]->name) == 0) {
-        return operations[i];
-      }
+  for (size_t i = 0; target != NULL && i < G_N_ELEMENTS(operations); i++) {
+    if (is_target_of(operations[i], target)) {
+      return operations[i];
     }
   }
   g_autofree char *names = offered();

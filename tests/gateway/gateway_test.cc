@@ -189,12 +189,24 @@ TEST_F(Gateway, NamesTheOperationsItOffers) {
       client.receive(),
       answer("400 Bad Request", error(kUnknownOperation, "X-Amz-Target is missing; " + offered)));
   for (const char *target : {"AWSStepFunctions.StartExecution", "GetExecutionHistory", "",
-                             "AWSStepFunctions.getexecutionhistory", "AWSStepFunctions."}) {
+                             "AWSStepFunctions.getexecutionhistory", "AWSStepFunctions.",
+                             "AWSStepFunctions.GetExecutionHistory x"}) {
     client.send(std::string("POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: ") + target + "\r\n" +
                 type);
     EXPECT_EQ(client.receive(),
               answer("400 Bad Request",
                      error(kUnknownOperation, "X-Amz-Target is not an operation; " + offered)));
+  }
+}
+
+TEST_F(Gateway, TakesBlanksAroundTheTarget) {
+  for (const char *target :
+       {"AWSStepFunctions.GetExecutionHistory ", " \tAWSStepFunctions.GetExecutionHistory \t "}) {
+    HttpClient client(port_);
+    client.send(std::string("POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target:") + target +
+                "\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: " +
+                std::to_string(arn_body().size()) + "\r\n\r\n" + arn_body());
+    EXPECT_EQ(client.receive(), answer("200 OK", page({1, 2, 3, 4, 5}))) << target;
   }
 }
 
