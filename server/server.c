@@ -9,6 +9,7 @@
 #include "server/gateway/gateway.h"
 #include "server/history/history.h"
 #include "server/history/keyring.h"
+#include "server/history/quota.h"
 #include "server/history/token_key.h"
 #include "server/ops/health.h"
 #include "server/ops/listen.h"
@@ -28,7 +29,8 @@ struct annals_server {
   struct annals_health_probe probe;
   struct annals_keyring *keyring; /* NULL: nobody is asked who they are */
   char *region;                   /* NULL: any */
-  int ops_socket;                 /* -1: none, or another's by now */
+  struct annals_quotas *quotas;
+  int ops_socket; /* -1: none, or another's by now */
   char *ops_address;
   struct annals_ops_server *ops;
   int gateway_socket;
@@ -134,6 +136,13 @@ static bool load_credentials(struct annals_server *server, const struct annals_o
   return server->keyring != NULL;
 }
 
+static bool read_quotas(struct annals_server *server, const struct annals_options *options,
+                        GError **error) {
+  server->quotas = annals_quotas_new(options->quota, NULL, NULL, error);
+  g_prefix_error(error, "--quota: ");
+  return server->quotas != NULL;
+}
+
 static bool start_ops(struct annals_server *server, GError **error) {
   if (!annals_ops_server_start(server->ops_socket, &server->health, &server->ops, error)) {
     return false;
@@ -180,6 +189,7 @@ static void make_history(struct annals_server *server, const struct annals_optio
       .store = server->store,
       .schema = server->schema,
       .token_key = server->token_key,
+      .quotas = server->quotas,
       .page_token_ttl_s = options->page_token_ttl,
   });
 }
@@ -203,9 +213,9 @@ bool annals_server_start(const struct annals_options *options, struct annals_ser
   struct annals_server *server = g_new0(struct annals_server, 1);
   server->ops_socket = -1;
   server->gateway_socket = -1;
-  if (!load_credentials(server, options, error) || !take_ports(server, options, error) ||
-      !start_ops(server, error) || !open_store(server, options, error) ||
-      !load_token_key(server, options, error)) {
+  if (!load_credentials(server, options, error) || !read_quotas(server, options, error) ||
+      !take_ports(server, options, error) || !start_ops(server, error) ||
+      !open_store(server, options, error) || !load_token_key(server, options, error)) {
     annals_server_free(server);
     return false;
   }
@@ -271,6 +281,7 @@ void annals_server_free(struct annals_server *server) {
   g_free(server->ops_address);
   g_free(server->gateway_address);
   g_free(server->grpc_host);
+  annals_quotas_free(server->quotas);
   g_free(server->region);
   annals_keyring_free(server->keyring);
   g_free(server);

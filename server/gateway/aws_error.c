@@ -132,6 +132,7 @@ static char *message_of(const GError *error) {
     case ANNALS_REASON_INVALID_TOKEN:
       return g_strdup("Invalid Token: 'Invalid token'");
     case ANNALS_REASON_OVERLOADED:
+    case ANNALS_REASON_RATE_EXCEEDED:
       return g_strdup("Rate exceeded");
     default:
       return annals_error_violations(error)->len > 0

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "proto/canonical.h"
+#include "server/history/arn.h"
 #include "server/history/error.h"
 #include "server/history/execution_record.h"
 #include "storage/frame.h"
@@ -381,15 +382,27 @@ static enum annals_progress advance(struct annals_append *append) {
   return ANNALS_DONE;
 }
 
+/* Naming another state machine than its own puts an execution into that one's list. */
+static bool is_allowed(struct annals_append *append) {
+  const struct annals_append_request *request = &append->request;
+  const enum annals_action action = ANNALS_ACTION_APPEND_HISTORY_EVENTS;
+  g_autofree char *own = annals_execution_arn_state_machine(request->execution_arn);
+  if (*request->state_machine_arn != '\0' && strcmp(request->state_machine_arn, own) != 0 &&
+      !annals_check_permission(request->principal, action, request->state_machine_arn,
+                               &append->error)) {
+    return false;
+  }
+  return annals_authorize(append->history, request->principal, action, request->execution_arn,
+                          &append->error);
+}
+
 enum annals_progress annals_append_run(struct annals_history *history,
                                        struct annals_append *append) {
   const struct annals_append_request *request = &append->request;
   append->history = history;
   append->now_ms = annals_history_now_us(history) / 1000;
   annals_buffer_init(&append->frames, ANNALS_BATCH_FRAMES_BYTES_MAX);
-  if (!annals_append_request_check(request, &append->error) ||
-      !annals_authorize(history, request->principal, ANNALS_ACTION_APPEND_HISTORY_EVENTS,
-                        request->execution_arn, &append->error)) {
+  if (!annals_append_request_check(request, &append->error) || !is_allowed(append)) {
     return ANNALS_DONE;
   }
   append->batch = annals_batch_new(annals_history_options(history)->schema, request->events,

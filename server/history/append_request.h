@@ -16,7 +16,9 @@ enum { ANNALS_MAP_RUN_ARN_BYTES_MAX = 2000, ANNALS_TRACE_HEADER_BYTES_MAX = 256 
 
 /* What is to be appended, and by whom. "" means absent. */
 struct annals_append_request {
-  const struct annals_principal *principal; /* NULL: anybody (authorization.h) */
+  /* NULL: anybody (authorization.h). Needs the permission for the execution, and also for the
+     state machine where it is given and not the one that the execution's ARN names. */
+  const struct annals_principal *principal;
   const char *execution_arn;
   const struct annals_event_bytes *events;
   size_t event_count;

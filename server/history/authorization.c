@@ -1,17 +1,7 @@
 #include "server/history/authorization.h"
 
 #include "server/history/error.h"
-
-static const char *const names[] = {
-#define ANNALS_ACTION(action, name) name,
-#include "server/history/action.def"
-#undef ANNALS_ACTION
-};
-
-const char *annals_action_name(enum annals_action action) {
-  g_assert((size_t)action < G_N_ELEMENTS(names));
-  return names[action];
-}
+#include "server/history/quota.h"
 
 static bool is_allowed(const struct annals_principal *principal, const char *action,
                        const char *arn) {
@@ -26,9 +16,8 @@ static bool is_allowed(const struct annals_principal *principal, const char *act
   return false;
 }
 
-bool annals_authorize(struct annals_history *history, const struct annals_principal *principal,
-                      enum annals_action action, const char *arn, GError **error) {
-  (void)history;
+bool annals_check_permission(const struct annals_principal *principal, enum annals_action action,
+                             const char *arn, GError **error) {
   const char *name = annals_action_name(action);
   if (is_allowed(principal, name, arn)) {
     return true;
@@ -41,4 +30,11 @@ bool annals_authorize(struct annals_history *history, const struct annals_princi
   annals_error_add_metadata(denied, "resource", "%s", arn);
   g_propagate_error(error, denied);
   return false;
+}
+
+bool annals_authorize(struct annals_history *history, const struct annals_principal *principal,
+                      enum annals_action action, const char *arn, GError **error) {
+  return annals_check_permission(principal, action, arn, error) &&
+         annals_quotas_take(annals_history_options(history)->quotas,
+                            principal == NULL ? NULL : principal->name, action, error);
 }

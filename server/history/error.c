@@ -19,6 +19,7 @@ typedef struct {
   GPtrArray *metadata;
   GPtrArray *violations;
   char *detail;
+  int retry_ms; /* 0: the reason's */
 } AnnalsErrorPrivate;
 
 static void violation_free(gpointer data) {
@@ -33,6 +34,7 @@ static void annals_error_private_init(AnnalsErrorPrivate *private) {
   private->metadata = g_ptr_array_new_with_free_func(g_free);
   private->violations = g_ptr_array_new_with_free_func(violation_free);
   private->detail = NULL;
+  private->retry_ms = 0;
 }
 
 static void add_violation(AnnalsErrorPrivate *private, const char *field, const char *value,
@@ -54,6 +56,7 @@ static void annals_error_private_copy(const AnnalsErrorPrivate *from, AnnalsErro
     add_violation(to, violation->field, violation->value, violation->constraint);
   }
   to->detail = g_strdup(from->detail);
+  to->retry_ms = from->retry_ms;
 }
 
 static void annals_error_private_clear(AnnalsErrorPrivate *private) {
@@ -97,6 +100,15 @@ void annals_error_add_metadata(GError *error, const char *key, const char *forma
 void annals_error_add_violation(GError *error, const char *field, const char *value,
                                 const char *constraint) {
   add_violation(annals_error_get_private(error), field, value, constraint);
+}
+
+void annals_error_set_retry_ms(GError *error, int retry_ms) {
+  annals_error_get_private(error)->retry_ms = retry_ms;
+}
+
+int annals_error_retry_ms(const GError *error) {
+  int retry_ms = annals_error_get_private(error)->retry_ms;
+  return retry_ms != 0 ? retry_ms : annals_reason_info(annals_error_reason(error))->retry_ms;
 }
 
 void annals_error_set_detail(GError *error, const char *detail) {

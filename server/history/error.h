@@ -24,7 +24,7 @@ struct annals_reason_info {
   int grpc_code;
   const char *aws_name;
   int http_status;
-  int retry_ms; /* -1: do not retry */
+  int retry_ms; /* -1: do not retry; 0: each failure has its own */
   const char *meaning;
 };
 
@@ -55,6 +55,12 @@ void annals_error_add_metadata(GError *error, const char *key, const char *forma
 /* Adds a field at fault. value may be NULL. */
 void annals_error_add_violation(GError *error, const char *field, const char *value,
                                 const char *constraint);
+
+/* Says when trying again helps, where the reason's retry_ms does not. */
+void annals_error_set_retry_ms(GError *error, int retry_ms);
+
+/* Gives how long to wait before trying again; -1: it does not help. */
+int annals_error_retry_ms(const GError *error);
 
 /* Says for the log, and for it alone, what happened: it may name files of this machine. */
 void annals_error_set_detail(GError *error, const char *detail);

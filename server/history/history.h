@@ -23,6 +23,7 @@ G_BEGIN_DECLS
 
 enum annals_progress { ANNALS_DONE, ANNALS_PENDING };
 
+struct annals_quotas;
 struct annals_token_key;
 
 /* What histories are made of. Nothing is owned; all must outlive the history. */
@@ -30,6 +31,7 @@ struct annals_history_options {
   struct annals_store *store;
   const struct annals_schema *schema;
   const struct annals_token_key *token_key;
+  struct annals_quotas *quotas;     /* NULL: callers may call as often as they like */
   int64_t page_token_ttl_s;         /* how long a page token is good for */
   size_t page_bytes_max;            /* what a page may hold; 0: 3.5 MiB */
   size_t page_scan_bytes_max;       /* what may be read for it; 0: 64 MiB */

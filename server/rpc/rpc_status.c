@@ -102,8 +102,8 @@ static uint8_t *pack_status(const GError *error, size_t items_max, size_t *ret_s
   if (violations->len > 0) {
     pack_bad_request(&details[count++], violations, items_max);
   }
-  if (reason->retry_ms >= 0) {
-    pack_retry_info(&details[count++], reason->retry_ms);
+  if (annals_error_retry_ms(error) >= 0) {
+    pack_retry_info(&details[count++], annals_error_retry_ms(error));
   }
   g_autofree char *message = annals_rpc_status_message(error);
   Google__Rpc__Status status = GOOGLE__RPC__STATUS__INIT;

@@ -20,7 +20,7 @@ from tests.e2e.annalsd import Annalsd, CallError, new_dir, passed, started
 
 READY = re.compile(r"annalsd ready grpc=127\.0\.0\.1:\d+ gateway=127\.0\.0\.1:\d+ ops=127\.0\.0\.1:\d+\n")
 OPTIONS = ("data-dir", "grpc-listen", "gateway-listen", "ops-listen", "allow-anonymous",
-           "credentials-file", "region", "page-token-ttl", "page-token-key-file", "log-level", "config")
+           "credentials-file", "region", "quota", "page-token-ttl", "page-token-key-file", "log-level", "config")
 FREE = ("--grpc-listen", "127.0.0.1:0", "--gateway-listen", "127.0.0.1:0", "--ops-listen",
         "127.0.0.1:0")
 

@@ -44,6 +44,8 @@ TEST(AwsError, HasTheDomainsFailuresInAwssWords) {
             model("InvalidToken", "Invalid Token: 'Invalid token'"));
   EXPECT_EQ(body(annals_error_new(ANNALS_REASON_OVERLOADED, "no memory")),
             model("ThrottlingException", "Rate exceeded"));
+  EXPECT_EQ(body(annals_error_new(ANNALS_REASON_RATE_EXCEEDED, "used up")),
+            model("ThrottlingException", "Rate exceeded"));
 }
 
 TEST(AwsError, JoinsViolations) {

@@ -87,4 +87,18 @@ TEST_F(Authorization, TheTokenOfOneIsNoLeaveForAnother) {
   EXPECT_TRUE(Page(query).ok);
 }
 
+TEST_F(Authorization, AnotherStateMachineNeedsPermissionToo) {
+  const std::string own = "arn:aws:states:us-east-1:123456789012:stateMachine:machine";
+  const std::string other = "arn:aws:states:us-east-1:123456789012:stateMachine:other";
+  Become("allow = annals:* on arn:*:execution:machine:*\n");
+  FirstAppend first;
+  first.state_machine_arn = other;
+  ExpectDenied(Append({Started()}, kArn, first), "annals:AppendHistoryEvents", other);
+  first.state_machine_arn = own;
+  EXPECT_TRUE(Append({Started()}, kArn, first).ok);
+  Become("allow = annals:* on arn:*:execution:machine:* " + other + "\n");
+  first.state_machine_arn = other;
+  EXPECT_TRUE(Append({Started()}, std::string(kArn) + "2", first).ok);
+}
+
 }  // namespace

@@ -32,7 +32,7 @@ def read(path):
 
 
 def reason_row(name, grpc, aws, http, retry_ms, meaning):
-    retry = "–" if retry_ms == "-1" else "%g s" % (int(retry_ms) / 1000)
+    retry = {"-1": "–", "0": "as told"}.get(retry_ms, "%g s" % (int(retry_ms) / 1000))
     return "| %s | %s | %s | %s | %s | %s |" % (
         name, GRPC_CODES[int(grpc)], aws or "–", http if aws else "–", retry, meaning)
 

@@ -51,6 +51,7 @@ const Line kLines[] = {
     {ANNALS_REASON_UNAUTHENTICATED, "UNAUTHENTICATED", GRPC_STATUS_UNAUTHENTICATED, -1},
     {ANNALS_REASON_PERMISSION_DENIED, "PERMISSION_DENIED", GRPC_STATUS_PERMISSION_DENIED, -1},
     {ANNALS_REASON_OVERLOADED, "OVERLOADED", GRPC_STATUS_RESOURCE_EXHAUSTED, 1000},
+    {ANNALS_REASON_RATE_EXCEEDED, "RATE_EXCEEDED", GRPC_STATUS_RESOURCE_EXHAUSTED, 0},
     {ANNALS_REASON_NO_SPACE, "NO_SPACE", GRPC_STATUS_UNAVAILABLE, 5000},
     {ANNALS_REASON_WRITES_STOPPED, "WRITES_STOPPED", GRPC_STATUS_UNAVAILABLE, 5000},
     {ANNALS_REASON_OUTCOME_UNKNOWN, "OUTCOME_UNKNOWN", GRPC_STATUS_UNAVAILABLE, 1000},
@@ -81,6 +82,14 @@ TEST(RpcStatus, CarriesEveryReasonWithItsCodeAndItsRetryAdvice) {
                                                : std::vector<std::string>{"ErrorInfo", "RetryInfo"};
     EXPECT_EQ(details.types, types);
   }
+}
+
+TEST(RpcStatus, CarriesTheRetryAdviceOfTheFailure) {
+  Error error = NewError(ANNALS_REASON_RATE_EXCEEDED, "m");
+  annals_error_set_retry_ms(error.get(), 2345);
+  EXPECT_EQ(Details(error).retry_ms, 2345);
+  Error copy(g_error_copy(error.get()));
+  EXPECT_EQ(Details(copy).retry_ms, 2345);
 }
 
 TEST(RpcStatus, KnowsAllReasons) {
