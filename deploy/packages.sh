@@ -20,6 +20,7 @@ build=(
   gcc
   libc6-dev
   libglib2.0-dev
+  libgnutls28-dev
   libgrpc-dev
   libgtest-dev
   libjansson-dev

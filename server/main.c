@@ -4,10 +4,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "server/ops/descriptors.h"
 #include "server/ops/log.h"
 #include "server/options.h"
+#include "server/reload.h"
 #include "server/server.h"
 
 enum {
@@ -23,6 +25,18 @@ static void signals_to_wait_for(sigset_t *ret_signals) {
   sigaddset(ret_signals, SIGHUP);
 }
 
+/* Has files read again meanwhile. Returns the signal that says to stop. */
+static int wait_for_stop(struct annals_server *server, const sigset_t *signals) {
+  const struct timespec look = {.tv_sec = ANNALS_RELOAD_LOOK_S};
+  for (;;) {
+    int signal_number = sigtimedwait(signals, NULL, &look);
+    if (signal_number == SIGTERM || signal_number == SIGINT) {
+      return signal_number;
+    }
+    annals_server_reload(server, signal_number == SIGHUP);
+  }
+}
+
 static int run(const struct annals_options *options, const sigset_t *signals) {
   struct annals_server *server = NULL;
   g_autoptr(GError) error = NULL;
@@ -33,10 +47,7 @@ static int run(const struct annals_options *options, const sigset_t *signals) {
   g_autofree char *addresses = annals_server_addresses(server);
   printf("annalsd ready %s\n", addresses);
   fflush(stdout);
-  int signal_number = 0;
-  while (sigwait(signals, &signal_number) == 0 && signal_number == SIGHUP) {
-    annals_server_reload(server);
-  }
+  int signal_number = wait_for_stop(server, signals);
   annals_log_info("stopping", ANNALS_LOG_TEXT("signal", g_strsignal(signal_number)));
   annals_server_free(server);
   return EXIT_SUCCESS;
@@ -63,7 +74,7 @@ int main(int argc, char **argv) {
   mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES);
   /* glibc's 8 for each processor leave more memory in pieces that nobody can use. */
   mallopt(M_ARENA_MAX, (int)g_get_num_processors());
-  /* Threads inherit the mask: signals come to sigwait alone. */
+  /* Threads inherit the mask: signals come to sigtimedwait alone. */
   signals_to_wait_for(&signals);
   pthread_sigmask(SIG_BLOCK, &signals, NULL);
   signal(SIGPIPE, SIG_IGN);

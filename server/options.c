@@ -36,8 +36,9 @@ static const char description[] =
     "\n"
     "When it is ready to serve, annalsd prints one line on standard output:\n"
     "  annalsd ready grpc=HOST:PORT gateway=HOST:PORT ops=HOST:PORT\n"
-    "It logs JSON lines on standard error, reads the credentials file again on SIGHUP, and stops\n"
-    "on SIGTERM or SIGINT.";
+    "It logs JSON lines on standard error, reads certificates and credentials again when they "
+    "have\n"
+    "changed and on SIGHUP, and stops on SIGTERM or SIGINT.";
 
 /* What flags gave: a string for each option, NULL where there was none. */
 struct flags {

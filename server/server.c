@@ -8,14 +8,13 @@
 #include "proto/schema.h"
 #include "server/gateway/gateway.h"
 #include "server/history/history.h"
-#include "server/history/keyring.h"
 #include "server/history/quota.h"
 #include "server/history/token_key.h"
 #include "server/ops/health.h"
 #include "server/ops/listen.h"
-#include "server/ops/log.h"
 #include "server/ops/ops_server.h"
 #include "server/rpc/rpc_server.h"
+#include "server/trust.h"
 #include "storage/rocksdb/rocksdb_store.h"
 
 enum {
@@ -27,8 +26,8 @@ enum {
 struct annals_server {
   struct annals_health health;
   struct annals_health_probe probe;
-  struct annals_keyring *keyring; /* NULL: nobody is asked who they are */
-  char *region;                   /* NULL: any */
+  struct annals_trust *trust;
+  char *region; /* NULL: any */
   struct annals_quotas *quotas;
   int ops_socket; /* -1: none, or another's by now */
   char *ops_address;
@@ -55,9 +54,8 @@ static const char *why_dead(void *context) {
 
 /* Where callers are not asked who they are, whoever can connect may read and write everything. */
 static bool check_reach(const char *option, const char *text,
-                        const struct annals_listen_address *address, bool allow_anonymous,
-                        GError **error) {
-  if (allow_anonymous || annals_listen_address_is_loopback(address)) {
+                        const struct annals_listen_address *address, bool guarded, GError **error) {
+  if (guarded || annals_listen_address_is_loopback(address)) {
     return true;
   }
   g_set_error(error, ANNALS_LISTEN_ERROR, ANNALS_LISTEN_ERROR_ADDRESS,
@@ -67,15 +65,14 @@ static bool check_reach(const char *option, const char *text,
   return false;
 }
 
-static bool open_socket(const char *text, const char *guarded_as, bool allow_anonymous,
-                        int *ret_socket, char **ret_bound, GError **error) {
+static bool open_socket(const char *text, const char *guarded_as, bool guarded, int *ret_socket,
+                        char **ret_bound, GError **error) {
   struct annals_listen_address *address = NULL;
   if (!annals_listen_address_parse(text, &address, error)) {
     return false;
   }
-  bool ok =
-      (guarded_as == NULL || check_reach(guarded_as, text, address, allow_anonymous, error)) &&
-      annals_listen_open(address, ret_socket, ret_bound, error);
+  bool ok = (guarded_as == NULL || check_reach(guarded_as, text, address, guarded, error)) &&
+            annals_listen_open(address, ret_socket, ret_bound, error);
   annals_listen_address_free(address);
   return ok;
 }
@@ -99,12 +96,13 @@ static bool bind_grpc(struct annals_server *server, const struct annals_options 
   if (!annals_listen_address_parse(options->grpc_listen, &address, error)) {
     return false;
   }
-  bool ok =
-      check_reach("grpc-listen", options->grpc_listen, address, options->allow_anonymous, error);
+  bool guarded = options->allow_anonymous || annals_trust_guards_grpc(server->trust);
+  bool ok = check_reach("grpc-listen", options->grpc_listen, address, guarded, error);
   if (ok) {
     g_autofree char *text = annals_listen_address_text(address);
     server->grpc_host = g_strndup(text, (gsize)(strrchr(text, ':') - text));
-    server->rpc = annals_rpc_server_bind(&(struct annals_rpc_options){.address = text}, error);
+    server->rpc = annals_rpc_server_bind(
+        &(struct annals_rpc_options){.address = text, .tls = server->trust->tls}, error);
     ok = server->rpc != NULL;
     if (!ok) {
       explain_bind(address, error);
@@ -116,25 +114,15 @@ static bool bind_grpc(struct annals_server *server, const struct annals_options 
 
 static bool take_ports(struct annals_server *server, const struct annals_options *options,
                        GError **error) {
+  bool gateway_guarded = options->allow_anonymous || annals_trust_guards_gateway(server->trust);
   return open_socket(options->ops_listen, NULL, true, &server->ops_socket, &server->ops_address,
                      error) &&
-         open_socket(options->gateway_listen, "gateway-listen",
-                     options->allow_anonymous || server->keyring != NULL, &server->gateway_socket,
-                     &server->gateway_address, error) &&
+         open_socket(options->gateway_listen, "gateway-listen", gateway_guarded,
+                     &server->gateway_socket, &server->gateway_address, error) &&
          bind_grpc(server, options, error);
 }
 
 /* --- parts --- */
-
-static bool load_credentials(struct annals_server *server, const struct annals_options *options,
-                             GError **error) {
-  server->region = *options->region == '\0' ? NULL : g_strdup(options->region);
-  if (*options->credentials_file == '\0') {
-    return true;
-  }
-  server->keyring = annals_keyring_new(options->credentials_file, error);
-  return server->keyring != NULL;
-}
 
 static bool read_quotas(struct annals_server *server, const struct annals_options *options,
                         GError **error) {
@@ -198,8 +186,9 @@ static bool start_gateway(struct annals_server *server, GError **error) {
   struct annals_gateway_options options = {
       .listen_socket = server->gateway_socket,
       .history = server->history,
-      .keyring = server->keyring,
+      .keyring = server->trust->keyring,
       .region = server->region,
+      .tls = server->trust->tls,
   };
   if (!annals_gateway_start(&options, &server->gateway, error)) {
     return false;
@@ -213,7 +202,9 @@ bool annals_server_start(const struct annals_options *options, struct annals_ser
   struct annals_server *server = g_new0(struct annals_server, 1);
   server->ops_socket = -1;
   server->gateway_socket = -1;
-  if (!load_credentials(server, options, error) || !read_quotas(server, options, error) ||
+  server->region = *options->region == '\0' ? NULL : g_strdup(options->region);
+  server->trust = annals_trust_new(options, error);
+  if (server->trust == NULL || !read_quotas(server, options, error) ||
       !take_ports(server, options, error) || !start_ops(server, error) ||
       !open_store(server, options, error) || !load_token_key(server, options, error)) {
     annals_server_free(server);
@@ -230,26 +221,14 @@ bool annals_server_start(const struct annals_options *options, struct annals_ser
   return true;
 }
 
+void annals_server_reload(struct annals_server *server, bool all) {
+  annals_reload_look(server->trust->reload, all);
+}
+
 char *annals_server_addresses(const struct annals_server *server) {
   return g_strdup_printf("grpc=%s:%d gateway=%s ops=%s", server->grpc_host,
                          annals_rpc_server_port(server->rpc), server->gateway_address,
                          server->ops_address);
-}
-
-void annals_server_reload(struct annals_server *server) {
-  g_autoptr(GError) error = NULL;
-  if (server->keyring == NULL) {
-    return;
-  }
-  if (!annals_keyring_reload(server->keyring, &error)) {
-    annals_log_error("credentials stay as they were", ANNALS_LOG_TEXT("error", error->message));
-    return;
-  }
-  struct annals_credentials *credentials = annals_keyring_get(server->keyring);
-  annals_log_info(
-      "credentials reloaded",
-      ANNALS_LOG_NUMBER("principals", (int64_t)annals_credentials_principal_count(credentials)));
-  annals_credentials_unref(credentials);
 }
 
 static void close_socket(int socket) {
@@ -283,6 +262,6 @@ void annals_server_free(struct annals_server *server) {
   g_free(server->grpc_host);
   annals_quotas_free(server->quotas);
   g_free(server->region);
-  annals_keyring_free(server->keyring);
+  annals_trust_free(server->trust);
   g_free(server);
 }

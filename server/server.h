@@ -31,10 +31,11 @@ G_GNUC_WARN_UNUSED_RESULT
 char *annals_server_addresses(const struct annals_server *server);
 
 /*
- * Reads again what may change while the server runs: the credentials file. What cannot be read is
- * logged, and stays as it was. Calls under way go on with what they began with.
+ * Reads certificates and credentials again that have changed on disk, or all of them if all. What
+ * cannot be read is logged, and stays as it was; calls under way go on with what they began with.
+ * From the thread that started the server.
  */
-void annals_server_reload(struct annals_server *server);
+void annals_server_reload(struct annals_server *server, bool all);
 
 /* Stops taking calls, lets those under way finish, closes the store and frees. NULL is fine. */
 void annals_server_free(struct annals_server *server);

@@ -7,17 +7,19 @@
 
 #include "server/gateway/call.h"
 #include "server/gateway/library_reply.h"
+#include "server/gateway/tls_handshake.h"
 #include "server/ops/descriptors.h"
 #include "server/ops/log.h"
 
 enum {
-  /* SDKs keep pools of idle connections. Each costs a descriptor, of which the store and gRPC need
-     some too, and what of CONNECTION_MEMORY_BYTES its requests have touched. */
+  /* SDKs keep pools of idle connections. Each costs a descriptor, of which the store and gRPC
+     need some too, and what of CONNECTION_MEMORY_BYTES its requests have touched. */
   CONNECTION_COUNT_MAX = 4096,
   CONNECTION_COUNT_MIN = 64,
   DESCRIPTOR_SHARE = 4,
   CONNECTION_TIMEOUT_S = 60,
-  /* Per connection: the head of a request must fit; AWS session tokens have up to 4 KiB or so. */
+  /* Per connection: the head of a request must fit; AWS session tokens have up to 4 KiB or
+     so. */
   CONNECTION_MEMORY_BYTES = 32 * 1024,
   STOP_TIMEOUT_MS = 10000,
 };
@@ -39,6 +41,15 @@ static void on_log(G_GNUC_UNUSED void *context, const char *format, va_list args
   g_autofree char *text = g_strdup_vprintf(format, args);
   g_strchomp(text);
   annals_log_debug("libmicrohttpd", ANNALS_LOG_TEXT("detail", text));
+}
+
+static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
+                          enum MHD_ConnectionNotificationCode code) {
+  struct annals_gateway *gateway = context;
+  annals_library_reply_watch(socket_context, code);
+  if (code == MHD_CONNECTION_NOTIFY_STARTED && gateway->options.tls != NULL) {
+    annals_tls_handshake_begin(connection, gateway->options.tls);
+  }
 }
 
 static unsigned connection_count_max(void) {
@@ -63,27 +74,35 @@ static struct annals_gateway_options with_defaults(const struct annals_gateway_o
 static struct MHD_Daemon *start_daemon(struct annals_gateway *gateway) {
   const struct annals_gateway_options *options = &gateway->options;
   struct annals_call_context *context = &gateway->context;
-  /* A pool of one is not a pool. */
-  struct MHD_OptionItem pool[] = {
-      {MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)options->thread_count, NULL},
-      {MHD_OPTION_END, 0, NULL},
-  };
-  if (options->thread_count == 1) {
-    pool[0].option = MHD_OPTION_END;
+  unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+  struct MHD_OptionItem more[4] = {0};
+  size_t count = 0;
+  if (options->thread_count > 1) { /* a pool of one is not a pool */
+    more[count++] =
+        (struct MHD_OptionItem){MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)options->thread_count, NULL};
   }
+  if (options->tls != NULL) {
+    flags |= MHD_USE_TLS;
+    more[count++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0, ANNALS_TLS_PRIORITIES};
+    more[count++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_CERT_CALLBACK2, 0,
+                                            (void *)annals_tls_handshake_retrieve};
+  }
+  more[count].option = MHD_OPTION_END;
   return MHD_start_daemon(
-      MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-      annals_call_handle, context, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+      flags, 0, NULL, NULL, annals_call_handle, context, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
       MHD_OPTION_LISTEN_SOCKET, (MHD_socket)options->listen_socket, MHD_OPTION_URI_LOG_CALLBACK,
       annals_call_begin, context, MHD_OPTION_NOTIFY_COMPLETED, annals_call_end, context,
-      MHD_OPTION_NOTIFY_CONNECTION, annals_library_reply_watch, NULL, MHD_OPTION_CONNECTION_LIMIT,
+      MHD_OPTION_NOTIFY_CONNECTION, on_connection, gateway, MHD_OPTION_CONNECTION_LIMIT,
       options->connection_count_max, MHD_OPTION_CONNECTION_TIMEOUT, options->connection_timeout_s,
-      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_ARRAY, pool,
+      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_ARRAY, more,
       MHD_OPTION_END);
 }
 
 bool annals_gateway_start(const struct annals_gateway_options *options,
                           struct annals_gateway **ret_gateway, GError **error) {
+  if (options->tls != NULL && !annals_tls_handshake_check(options->tls, error)) {
+    return false;
+  }
   struct annals_gateway *gateway = g_new0(struct annals_gateway, 1);
   gateway->options = with_defaults(options);
   gateway->context.history = options->history;

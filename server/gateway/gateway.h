@@ -1,5 +1,5 @@
 /*
- * The JSON gateway: AWS Step Functions' operations over HTTP/1.1, as AWS SDKs speak it.
+ * The JSON gateway: AWS Step Functions' operations over HTTP/1.1 or HTTPS, as AWS SDKs speak it.
  *
  * Floor 3. `POST /` with X-Amz-Target and a body of AWS JSON 1.0; operation.c has the table of what
  * is offered. Where AWS's behaviour is not known, this is what holds here:
@@ -28,6 +28,7 @@
 
 #include "server/history/history.h"
 #include "server/history/keyring.h"
+#include "server/ops/tls.h"
 
 G_BEGIN_DECLS
 
@@ -36,6 +37,7 @@ struct annals_gateway_options {
   struct annals_history *history; /* not owned; must outlive the gateway */
   struct annals_keyring *keyring; /* the same; NULL: anybody may do everything */
   const char *region;             /* that signatures must be made for; NULL: any. The same */
+  struct annals_tls *tls;         /* HTTPS; not owned; must outlive the gateway; NULL: HTTP */
   unsigned thread_count;          /* 0: one for each processor */
   unsigned connection_count_max;  /* more wait to be accepted; 0: a quarter of the descriptors that
                                      the process may have, from 64 to 4,096 */
@@ -52,11 +54,12 @@ struct annals_gateway;
 GQuark annals_gateway_start_error_quark(void);
 
 /*
- * Starts to answer.
+ * Starts to answer. Over TLS, clients are not asked for certificates: AWS's have none to show.
  *
  * Memory: options are copied. The socket is the gateway's from then on, and closed by
  *         annals_gateway_stop; on failure it stays the caller's. The caller frees ret_gateway.
- * Errors: ANNALS_GATEWAY_START_ERROR, when threads or descriptors are not to be had.
+ * Errors: ANNALS_GATEWAY_START_ERROR, when threads or descriptors are not to be had;
+ *         ANNALS_TLS_ERROR, when GnuTLS cannot use what OpenSSL can.
  */
 G_GNUC_WARN_UNUSED_RESULT
 bool annals_gateway_start(const struct annals_gateway_options *options,

@@ -1,6 +1,7 @@
 #include "server/gateway/library_reply.h"
 
 #include <dlfcn.h>
+#include <gnutls/gnutls.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -21,9 +22,7 @@ __attribute__((constructor)) static void find_library(void) {
   g_assert(library_queue != NULL);
 }
 
-void annals_library_reply_watch(G_GNUC_UNUSED void *context,
-                                G_GNUC_UNUSED struct MHD_Connection *connection,
-                                void **socket_context, enum MHD_ConnectionNotificationCode code) {
+void annals_library_reply_watch(void **socket_context, enum MHD_ConnectionNotificationCode code) {
   static char watched;
   *socket_context = code == MHD_CONNECTION_NOTIFY_STARTED ? &watched : NULL;
 }
@@ -80,15 +79,24 @@ static char *answer_text(const GError *error, const char *request_id) {
   return text;
 }
 
+static ssize_t send_bytes(struct MHD_Connection *connection, const char *bytes, size_t size) {
+  const union MHD_ConnectionInfo *tls =
+      MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+  if (tls != NULL) {
+    return gnutls_record_send(tls->tls_session, bytes, size);
+  }
+  const union MHD_ConnectionInfo *plain =
+      MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+  return send(plain->connect_fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 /* Nothing of an earlier answer is unsent: libmicrohttpd reads a request when the one before is done
    with. A client that has filled its window with unread answers goes without. */
 static void send_in_place(struct MHD_Connection *connection, unsigned status) {
   g_autoptr(GError) error = error_of(status);
   g_autofree char *request_id = g_uuid_string_random();
   g_autofree char *text = answer_text(error, request_id);
-  const union MHD_ConnectionInfo *info =
-      MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-  ssize_t sent = send(info->connect_fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
+  ssize_t sent = send_bytes(connection, text, strlen(text));
   annals_log_info("call failed", ANNALS_LOG_TEXT("request_id", request_id),
                   ANNALS_LOG_TEXT("reason", annals_aws_error_name(error)),
                   ANNALS_LOG_NUMBER("http_status", annals_aws_error_status(error)),

@@ -8,7 +8,7 @@
  * MHD_queue_response, through which libmicrohttpd queues its own answers like everybody else, and
  * which it calls as any shared library calls an exported function: the program's definition comes
  * before its own. There, an answer that is none of ours is replaced: ours is written to the socket
- * and the connection closed. Connections of other daemons are let alone.
+ * or the TLS session and the connection closed. Connections of other daemons are let alone.
  */
 #ifndef ANNALS_SERVER_GATEWAY_LIBRARY_REPLY_H_
 #define ANNALS_SERVER_GATEWAY_LIBRARY_REPLY_H_
@@ -22,11 +22,10 @@ G_BEGIN_DECLS
 #define ANNALS_AWS_JSON_TYPE "application/x-amz-json-1.0"
 
 /*
- * MHD_OPTION_NOTIFY_CONNECTION: marks a connection as one whose answers all carry
+ * Marks a connection, when MHD_OPTION_NOTIFY_CONNECTION tells of it, as one whose answers all carry
  * ANNALS_REQUEST_ID_HEADER. Those that do not are replaced.
  */
-void annals_library_reply_watch(void *context, struct MHD_Connection *connection,
-                                void **socket_context, enum MHD_ConnectionNotificationCode code);
+void annals_library_reply_watch(void **socket_context, enum MHD_ConnectionNotificationCode code);
 
 G_END_DECLS
 

@@ -7,6 +7,7 @@
 
 #include "server/rpc/call.h"
 #include "server/rpc/server_internal.h"
+#include "server/rpc/tls_credentials.h"
 
 enum {
   METHODS_MAX = 16,
@@ -44,6 +45,7 @@ struct annals_rpc_server {
   struct annals_history *history;
   grpc_server *core;
   int port;
+  struct annals_rpc_tls tls;
   size_t held_bytes_max;
   gsize held_bytes; /* atomic */
   struct annals_rpc_admission admission;
@@ -172,9 +174,11 @@ static grpc_server *create_core(void) {
   return grpc_server_create(&channel_args, NULL);
 }
 
-static int bind_port(grpc_server *core, const char *address) {
-  grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
-  int port = grpc_server_add_http2_port(core, address, credentials);
+static int bind_port(struct annals_rpc_server *server, const struct annals_rpc_options *options) {
+  grpc_server_credentials *credentials =
+      options->tls != NULL ? annals_rpc_tls_credentials_new(&server->tls, options->tls)
+                           : grpc_insecure_server_credentials_create();
+  int port = grpc_server_add_http2_port(server->core, options->address, credentials);
   grpc_server_credentials_release(credentials);
   return port;
 }
@@ -217,7 +221,7 @@ struct annals_rpc_server *annals_rpc_server_bind(const struct annals_rpc_options
         0);
     g_assert(server->registered[i] != NULL);
   }
-  server->port = bind_port(server->core, options->address);
+  server->port = bind_port(server, options);
   if (server->port == 0) {
     g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
                 "cannot listen on %s: the port is in use, or the address is not this machine's",

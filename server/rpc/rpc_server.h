@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 #include "server/history/history.h"
+#include "server/ops/tls.h"
 
 G_BEGIN_DECLS
 
@@ -26,6 +27,7 @@ enum {
 
 struct annals_rpc_options {
   const char *address;       /* HOST:PORT; port 0: any free one */
+  struct annals_tls *tls;    /* not owned; must outlive the server; NULL: without TLS */
   unsigned thread_count;     /* completion queues; 0: one per processor, 16 at most */
   size_t held_bytes_max;     /* requests and replies under way, of all calls; beyond it calls are
                                 OVERLOADED; 0: 512 MiB */

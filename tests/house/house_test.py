@@ -24,7 +24,8 @@ LIBRARIES = {
     "rocksdb/": ("storage/rocksdb/",),
     "microhttpd.h": ("server/gateway/", "server/ops/"),
     "jansson.h": ("server/gateway/", "client/"),
-    "openssl/": ("server/history/", "server/gateway/"),
+    "openssl/": ("server/history/", "server/gateway/", "server/ops/"),
+    "gnutls/": ("server/gateway/",),
 }
 
 # What a folder may include of ours: the longest prefix that a file has counts. Every arrow points

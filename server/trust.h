@@ -1,0 +1,43 @@
+/*
+ * How the server shows who it is, and how it finds out who calls: what the options say of it, read
+ * from their files and read again when these change.
+ *
+ * Floor 4.
+ */
+#ifndef ANNALS_SERVER_TRUST_H_
+#define ANNALS_SERVER_TRUST_H_
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "server/history/keyring.h"
+#include "server/ops/tls.h"
+#include "server/options.h"
+#include "server/reload.h"
+
+G_BEGIN_DECLS
+
+struct annals_trust {
+  struct annals_reload *reload;
+  struct annals_tls *tls;         /* NULL: without TLS */
+  struct annals_keyring *keyring; /* NULL: callers are not asked who they are */
+};
+
+/*
+ * Reads the files that the options name.
+ *
+ * A certificate whose time is over is served all the same, with a warning in the log.
+ * Memory: the caller frees the result.
+ * Errors: one line that names the file or the option, of the domain of what failed.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+struct annals_trust *annals_trust_new(const struct annals_options *options, GError **error);
+void annals_trust_free(struct annals_trust *trust);
+
+/* Tells whether callers have to prove who they are. */
+bool annals_trust_guards_grpc(const struct annals_trust *trust);
+bool annals_trust_guards_gateway(const struct annals_trust *trust);
+
+G_END_DECLS
+
+#endif
