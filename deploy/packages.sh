@@ -42,6 +42,7 @@ test=(
   clang-format-14
   python3
   python3-boto3
+  python3-cryptography
   python3-grpcio
   python3-protobuf
 )

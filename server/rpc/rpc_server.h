@@ -27,12 +27,12 @@ enum {
 
 struct annals_rpc_options {
   const char *address;       /* HOST:PORT; port 0: any free one */
-  struct annals_tls *tls;    /* not owned; must outlive the server; NULL: without TLS */
   unsigned thread_count;     /* completion queues; 0: one per processor, 16 at most */
   size_t held_bytes_max;     /* requests and replies under way, of all calls; beyond it calls are
                                 OVERLOADED; 0: 512 MiB */
   size_t admitted_bytes_max; /* of appends at once; more stay with their clients; at least 4 MiB;
                                 0: 96 MiB */
+  struct annals_tls *tls;    /* not owned; must outlive the server; NULL: without TLS */
 };
 
 struct annals_rpc_server;

@@ -7,7 +7,10 @@ static grpc_ssl_certificate_config_reload_status fetch(
   grpc_ssl_certificate_config_reload_status status = GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
   if (identity->serial != state->serial) {
     grpc_ssl_pem_key_cert_pair pair = {identity->key_pem, identity->cert_pem};
-    *ret_config = grpc_ssl_server_certificate_config_create(identity->client_ca_pem, &pair, 1);
+    /* gRPC 1.51 asserts that there are CAs, also where it asks for no certificate: any will do. */
+    const char *roots =
+        identity->client_ca_pem != NULL ? identity->client_ca_pem : identity->cert_pem;
+    *ret_config = grpc_ssl_server_certificate_config_create(roots, &pair, 1);
     state->serial = identity->serial;
     status = GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;
   }

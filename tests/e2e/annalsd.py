@@ -159,12 +159,13 @@ class CallError(Exception):
 class Client:
     """A gRPC client made of the .proto's descriptors, with gRPC's usual limit of 4 MiB."""
 
-    def __init__(self, address):
+    def __init__(self, address, credentials=None, metadata=()):
+        """credentials: of a channel with TLS; None: without."""
         # A channel of its own, even to an address that another one goes to.
-        self.channel = grpc.insecure_channel(address, options=[
-            ("grpc.use_local_subchannel_pool", 1),
-            ("grpc.enable_http_proxy", 0),
-        ])
+        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0)]
+        self.metadata = metadata
+        self.channel = (grpc.secure_channel(address, credentials, options) if credentials
+                        else grpc.insecure_channel(address, options))
 
     def close(self):
         self.channel.close()
@@ -179,7 +180,7 @@ class Client:
         """Calls with bytes and returns bytes."""
         stub = self.channel.unary_unary("/%s/%s" % (SERVICE.full_name, method))
         try:
-            return stub(request, timeout=timeout)
+            return stub(request, timeout=timeout, metadata=self.metadata)
         except grpc.RpcError as error:
             raise CallError(error) from None
 
@@ -286,11 +287,13 @@ def simple_history(count, first=1, **more):
 
 
 class Gateway:
-    """AWS JSON over one connection."""
+    """AWS JSON over one connection; with an SSL context, over TLS."""
 
-    def __init__(self, address):
+    def __init__(self, address, context=None):
         host, _, port = address.rpartition(":")
-        self.connection = http.client.HTTPConnection(host, int(port), timeout=WAIT_S)
+        self.connection = (
+            http.client.HTTPSConnection(host, int(port), timeout=WAIT_S, context=context)
+            if context else http.client.HTTPConnection(host, int(port), timeout=WAIT_S))
         self.connect()
 
     def connect(self):

@@ -44,8 +44,11 @@ void Service::Restart() {
   GError *error = nullptr;
   client_.reset();
   annals_rpc_server_free(rpc_);
-  const annals_rpc_options options = {"127.0.0.1:0", options_.thread_count, options_.held_bytes_max,
-                                      options_.admitted_bytes_max};
+  annals_rpc_options options = {};
+  options.address = "127.0.0.1:0";
+  options.thread_count = options_.thread_count;
+  options.held_bytes_max = options_.held_bytes_max;
+  options.admitted_bytes_max = options_.admitted_bytes_max;
   rpc_ = annals_rpc_server_bind(&options, &error);
   g_assert_no_error(error);
   annals_rpc_server_start(rpc_, history_);

@@ -21,7 +21,9 @@ PageRequest WholeHistory() {
 }
 
 annals_rpc_server *Bind(const char *address, unsigned thread_count, GError **error) {
-  const annals_rpc_options options = {address, thread_count, 0, 0};
+  annals_rpc_options options = {};
+  options.address = address;
+  options.thread_count = thread_count;
   return annals_rpc_server_bind(&options, error);
 }
 
