@@ -15,10 +15,13 @@
  *   expires = 2027-01-01T00:00:00Z
  *   allow = states:* annals:AppendHistoryEvents on arn:aws:states:*:*:execution:Orders:*
  *   allow = states:ListExecutions on arn:aws:states:*:*:stateMachine:Orders
+ *   token = 0Uq2mXv7bearerOfThis
+ *   certificate = URI:spiffe://example.org/engine
  *
- * Each access_key_id begins a key, to which the lines behind it belong: a principal that changes
- * its key has two for a while. `allow` may be repeated. It is read here rather than by GLib,
- * which keeps the last of repeated keys and groups, and says nothing.
+ * Each access_key_id begins a key and each token stands for itself; the lines behind them belong to
+ * them. A principal that changes its key has two for a while. All but principals may be repeated.
+ * It is read here rather than by GLib, which keeps the last of repeated keys and groups, and says
+ * nothing.
  *
  * What is read is immutable; keyring.h has the current one.
  */
@@ -38,6 +41,7 @@ enum {
   ANNALS_CREDENTIALS_FILE_BYTES_MAX = 1024 * 1024,
   ANNALS_PRINCIPAL_NAME_BYTES_MAX = 256,
   ANNALS_ACCESS_KEY_ID_BYTES_MAX = 128,
+  ANNALS_BEARER_TOKEN_BYTES_MAX = 4096,
 };
 
 struct annals_principal {
@@ -50,6 +54,13 @@ struct annals_access_key {
   char *secret;
   char *session_token; /* NULL: has none, and requests must have none */
   int64_t expires_s;   /* since 1970; INT64_MAX: never */
+  const struct annals_principal *principal;
+};
+
+/* What whoever sends it proves to be a principal with. */
+struct annals_bearer_token {
+  char *hash;        /* SHA-256 in hex */
+  int64_t expires_s; /* since 1970; INT64_MAX: never */
   const struct annals_principal *principal;
 };
 
@@ -82,6 +93,20 @@ void annals_credentials_unref(struct annals_credentials *credentials);
 /* Finds a key by its id, or NULL. It and its principal live as long as the credentials. */
 const struct annals_access_key *annals_credentials_find_key(
     const struct annals_credentials *credentials, const char *access_key_id);
+
+/*
+ * Finds a bearer token, or NULL. How long that takes tells nothing of the tokens that there are, as
+ * hashes are compared. It and its principal live as long as the credentials.
+ */
+const struct annals_bearer_token *annals_credentials_find_token(
+    const struct annals_credentials *credentials, const char *token);
+
+/*
+ * Finds whose client certificate bears a name, or NULL. name: `URI:…`, `DNS:…` in lower case, or
+ * `CN:…`. The principal lives as long as the credentials.
+ */
+const struct annals_principal *annals_credentials_find_certificate(
+    const struct annals_credentials *credentials, const char *name);
 
 /* Tells how many principals there are. */
 size_t annals_credentials_principal_count(const struct annals_credentials *credentials);

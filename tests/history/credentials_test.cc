@@ -84,6 +84,80 @@ TEST_F(Credentials, AreKeysOfPrincipals) {
   EXPECT_EQ(first->principal->rules->len, 2U);
 }
 
+TEST_F(Credentials, AreTokensAndCertificatesOfPrincipals) {
+  Parse(
+      "[engine]\n"
+      "token = first-of-two-tokens/+=\n"
+      "token = second-of-two-tokens\n"
+      "expires = 2027-01-01T00:00:00Z\n"
+      "certificate = URI:spiffe://Example.org/Engine\n"
+      "certificate = DNS:Engine.Example.org\n"
+      "[arn:aws:iam::1:user/reader]\n"
+      "access_key_id=AKIA1\n"
+      "secret_access_key=s1\n"
+      "certificate = CN:The Reader\n"
+      "token = third-of-three-tokens\n"
+      "allow=states:* on arn:b\n");
+  const annals_bearer_token *first =
+      annals_credentials_find_token(credentials_, "first-of-two-tokens/+=");
+  const annals_bearer_token *second =
+      annals_credentials_find_token(credentials_, "second-of-two-tokens");
+  const annals_bearer_token *third =
+      annals_credentials_find_token(credentials_, "third-of-three-tokens");
+  ASSERT_NE(first, nullptr);
+  ASSERT_NE(second, nullptr);
+  ASSERT_NE(third, nullptr);
+  EXPECT_STREQ(first->principal->name, "engine");
+  EXPECT_EQ(first->principal, second->principal);
+  EXPECT_EQ(first->expires_s, INT64_MAX);
+  EXPECT_EQ(second->expires_s, 1798761600);
+  EXPECT_EQ(third->expires_s, INT64_MAX);
+  EXPECT_STREQ(third->principal->name, "arn:aws:iam::1:user/reader");
+  EXPECT_EQ(third->principal, Find("AKIA1")->principal);
+  for (const char *token : {"", "first-of-two-tokens/+", "First-of-two-tokens/+="}) {
+    EXPECT_EQ(annals_credentials_find_token(credentials_, token), nullptr) << token;
+  }
+  auto whose = [&](const char *name) {
+    const annals_principal *principal = annals_credentials_find_certificate(credentials_, name);
+    return std::string(principal == nullptr ? "nobody" : principal->name);
+  };
+  EXPECT_EQ(whose("URI:spiffe://Example.org/Engine"), "engine");
+  EXPECT_EQ(whose("URI:spiffe://example.org/engine"), "nobody");
+  EXPECT_EQ(whose("DNS:engine.example.org"), "engine");
+  EXPECT_EQ(whose("CN:engine.example.org"), "nobody");
+  EXPECT_EQ(whose("CN:The Reader"), "arn:aws:iam::1:user/reader");
+  EXPECT_EQ(whose("The Reader"), "nobody");
+}
+
+TEST_F(Credentials, SayWhatIsWrongWithTokensAndCertificates) {
+  const std::string token = "[p]\ntoken=0123456789abcdef\n";
+  const std::string size =
+      "file:2: [p] token: 16 to 4096 characters of printable ASCII without blanks are expected";
+  EXPECT_EQ(Refusal("[p]\ntoken=0123456789abcde\n"), size);
+  EXPECT_EQ(Refusal("[p]\ntoken=0123456789 abcdef\n"), size);
+  EXPECT_EQ(Refusal("[p]\ntoken=" + std::string(4097, 't')), size);
+  EXPECT_EQ(Refusal(token + "[q]\ntoken=0123456789abcdef\n"),
+            "file:4: [q] token: it stands in the file twice");
+  EXPECT_EQ(Refusal(token + "secret_access_key=s\n"),
+            "file:3: [p] secret_access_key: access_key_id must stand before it");
+  EXPECT_EQ(Refusal("[p]\naccess_key_id=A\ntoken=0123456789abcdef\n"),
+            "file:3: [p] token: the key before it has no secret_access_key");
+  EXPECT_EQ(Refusal("[p]\naccess_key_id=A\ncertificate=CN:p\n"),
+            "file:3: [p] certificate: the key before it has no secret_access_key");
+  EXPECT_EQ(Refusal("[p]\nexpires=2027-01-01T00:00:00Z\n"),
+            "file:2: [p] expires: access_key_id or token must stand before it");
+  EXPECT_EQ(Refusal(token + "certificate=CN:p\nexpires=2027-01-01T00:00:00Z\n"),
+            "file:4: [p] expires: access_key_id or token must stand before it");
+  EXPECT_EQ(Refusal(token + "[q]\nexpires=2027-01-01T00:00:00Z\n"),
+            "file:4: [q] expires: access_key_id or token must stand before it");
+  for (const char *name : {"", "p", "CN:", "DNS:", "URI:", "cn:p", "IP:127.0.0.1"}) {
+    EXPECT_EQ(Refusal(token + "certificate=" + name + "\n"),
+              "file:3: [p] certificate: URI:…, DNS:… or CN:… is expected");
+  }
+  EXPECT_EQ(Refusal(token + "certificate=DNS:a.b\n[q]\ncertificate=DNS:A.B\n"),
+            "file:5: [q] certificate: 'DNS:a.b' stands in the file twice");
+}
+
 TEST_F(Credentials, MayBeNone) {
   Parse("# nobody\n");
   EXPECT_EQ(annals_credentials_principal_count(credentials_), 0U);
@@ -100,7 +174,9 @@ TEST_F(Credentials, SayWhatIsWrongAndWhere) {
   EXPECT_EQ(Refusal("[" + std::string(257, 'p') + "]"),
             "file:1: [PRINCIPAL] with a name of 1 to 256 bytes is expected");
   EXPECT_EQ(Refusal(key + "[p]\n"), "file:4: the principal 'p' stands in the file twice");
-  EXPECT_EQ(Refusal("[p]\n[q]\n"), "file:2: [p]: the principal ends here without an access_key_id");
+  EXPECT_EQ(Refusal("[p]\n[q]\n"),
+            "file:2: [p]: the principal ends here without an access_key_id, a token or a "
+            "certificate");
   EXPECT_EQ(Refusal("[p]\naccess_key_id=A\n"),
             "file:3: [p]: the principal ends here without a secret_access_key for A");
   EXPECT_EQ(Refusal("[p]\naccess_key_id=A\naccess_key_id=B\n"),
@@ -122,7 +198,7 @@ TEST_F(Credentials, SayWhatIsWrongAndWhere) {
   EXPECT_EQ(Refusal(key + "expires=soon\n"),
             "file:4: [p] expires: a time such as 2027-01-01T00:00:00Z is expected");
   EXPECT_EQ(Refusal(key + "expires=2027-01-01T00:00:00Z\nexpires=2028-01-01T00:00:00Z\n"),
-            "file:5: [p] expires: the key has one already");
+            "file:5: [p] expires: there is one already");
   EXPECT_EQ(Refusal(key + "Allow=* on *\n"), "file:4: [p] Allow: no such key");
   EXPECT_EQ(Refusal(key + "allow=*\n"), "file:4: [p] allow: ACTION… on ARN… is expected");
   EXPECT_EQ(Refusal(key + "# \xff\n"), "file: not UTF-8 text");
