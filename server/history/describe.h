@@ -1,0 +1,67 @@
+/*
+ * What is told of one execution.
+ *
+ * Floor 2. Source of the members and of the redrive rule: AWS's model of DescribeExecution.
+ */
+#ifndef ANNALS_SERVER_HISTORY_DESCRIBE_H_
+#define ANNALS_SERVER_HISTORY_DESCRIBE_H_
+
+#include "server/history/execution_record.h"
+#include "server/history/history.h"
+
+G_BEGIN_DECLS
+
+/* What is asked for. */
+struct annals_describe_request {
+  const char *execution_arn; /* NULL: absent */
+  bool metadata_only;        /* leaves out input, output, error and cause */
+};
+
+enum annals_redrive_status {
+  ANNALS_REDRIVE_STATUS_REDRIVABLE = 1, /* numbers of annals.v1.ExecutionRedriveStatus */
+  ANNALS_REDRIVE_STATUS_NOT_REDRIVABLE,
+  ANNALS_REDRIVE_STATUS_REDRIVABLE_BY_MAP_RUN,
+};
+
+/* One description being made, and the result. Zero it before use. */
+struct annals_describe {
+  struct annals_describe_request request;
+  void (*on_done)(struct annals_describe *describe);
+  void *owner; /* the caller's own */
+
+  GError *error;                     /* result: NULL, or why there is none */
+  struct annals_execution execution; /* result: what the record tells */
+  const char *name;                  /* result: the end of execution_arn */
+  /* result, from the events; NULL: absent */
+  char *input;
+  char *output;
+  char *failure_error;
+  char *failure_cause;
+  enum annals_redrive_status redrive_status; /* result */
+  const char *redrive_status_reason;         /* result: static; NULL: absent */
+
+  /* Private from here on. */
+  struct annals_history *history;
+  struct annals_store_get get;
+  struct annals_store_read read;
+  int step;
+  bool damaged;
+};
+
+/*
+ * Describes an execution.
+ *
+ * Errors: INVALID_REQUEST, INVALID_ARN, EXECUTION_DOES_NOT_EXIST, DATA_CORRUPTED, in this order of
+ *         precedence.
+ * Memory: the caller clears the description when it is done with the result.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+enum annals_progress annals_describe_run(struct annals_history *history,
+                                         struct annals_describe *describe);
+
+/* Frees the result. */
+void annals_describe_clear(struct annals_describe *describe);
+
+G_END_DECLS
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * One page of the executions of a state machine, or of a map run.
+ *
+ * Floor 2. Source of the request's rules: AWS's model of ListExecutions.
+ */
+#ifndef ANNALS_SERVER_HISTORY_LIST_H_
+#define ANNALS_SERVER_HISTORY_LIST_H_
+
+#include "proto/buffer.h"
+#include "server/history/execution_record.h"
+#include "server/history/history.h"
+
+G_BEGIN_DECLS
+
+enum {
+  ANNALS_LIST_RESULTS_DEFAULT = 100,
+  ANNALS_LIST_RESULTS_MAX = 1000,
+  ANNALS_LIST_TOKEN_BYTES_MAX = 3096,
+};
+
+enum annals_redrive_filter {
+  ANNALS_REDRIVE_FILTER_ALL = 0, /* numbers of annals.v1.ExecutionRedriveFilter */
+  ANNALS_REDRIVE_FILTER_REDRIVEN,
+  ANNALS_REDRIVE_FILTER_NOT_REDRIVEN,
+};
+
+/* What is asked for. */
+struct annals_list_request {
+  const char *state_machine_arn; /* NULL: absent; also of a version or an alias */
+  const char *map_run_arn;       /* NULL: absent */
+  int32_t status_filter;         /* a number of annals.v1.ExecutionStatus; 0: all */
+  enum annals_redrive_filter redrive_filter;
+  int64_t max_results;    /* 0: the default */
+  const char *next_token; /* NULL: absent */
+};
+
+struct annals_list;
+
+/*
+ * Appends an execution to list->executions in the form the caller wants; list->execution_count
+ * tells how many are there already. Returns false when the buffer has failed.
+ */
+typedef bool annals_list_encode_f(struct annals_list *list, const char *execution_arn,
+                                  const struct annals_execution *execution);
+
+/* One page being made, and the result. Zero it before use. */
+struct annals_list {
+  struct annals_list_request request;
+  annals_list_encode_f *encode;
+  void (*on_done)(struct annals_list *list);
+  void *owner; /* the caller's own */
+
+  GError *error;                   /* result: NULL, or why there is no page */
+  struct annals_buffer executions; /* result: what encode made of the executions */
+  int32_t execution_count;         /* result */
+  char *next_token;                /* result: NULL on the last page */
+
+  /* Private from here on. */
+  struct annals_history *history;
+  struct annals_store_list list;
+  GPtrArray *names; /* of the store's lists that the page is merged from */
+  char *last_arn;   /* of the page's last execution, and its rank */
+  uint8_t last_rank[ANNALS_STORE_RANK_BYTES];
+  bool more;
+  bool damaged;
+};
+
+/*
+ * Makes a page: at most max_results executions, those that started last first.
+ *
+ * Errors: INVALID_REQUEST (constraints, all of them, as violations), INVALID_ARN, INVALID_TOKEN,
+ *         DATA_CORRUPTED, OVERLOADED, in this order of precedence.
+ * Memory: the caller clears the page when it is done with the result.
+ * Cost:   follows the page, not the number of executions.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+enum annals_progress annals_list_run(struct annals_history *history, struct annals_list *list);
+
+/* Frees the result. */
+void annals_list_clear(struct annals_list *list);
+
+G_END_DECLS
+
+#endif
