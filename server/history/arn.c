@@ -140,3 +140,7 @@ char *annals_execution_arn_state_machine(const char *arn) {
   return g_strdup_printf("arn:%s:states:%s:%s:stateMachine:%s", parts[PART_PARTITION],
                          parts[PART_REGION], parts[PART_ACCOUNT], parts[PART_MACHINE]);
 }
+
+const char *annals_execution_arn_name(const char *arn) {
+  return strrchr(arn, ':') + 1;
+}

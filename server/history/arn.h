@@ -30,6 +30,9 @@ bool annals_state_machine_arn_check(const char *arn, GError **error);
 G_GNUC_WARN_UNUSED_RESULT
 char *annals_execution_arn_state_machine(const char *arn);
 
+/* Gives the name of an execution, the end of its ARN: a view. arn has been checked. */
+const char *annals_execution_arn_name(const char *arn);
+
 G_END_DECLS
 
 #endif

@@ -14,7 +14,7 @@ G_BEGIN_DECLS
 /* What is asked for. */
 struct annals_describe_request {
   const char *execution_arn; /* NULL: absent */
-  bool metadata_only;        /* leaves out input, output, error and cause */
+  const char *included_data; /* AWS's name of an annals.v1.IncludedData (enum_name.h); NULL: all */
 };
 
 enum annals_redrive_status {
@@ -23,7 +23,12 @@ enum annals_redrive_status {
   ANNALS_REDRIVE_STATUS_REDRIVABLE_BY_MAP_RUN,
 };
 
-/* One description being made, and the result. Zero it before use. */
+/*
+ * One description being made, and the result. Zero it before use.
+ *
+ * All of it tells of one moment, also while events are appended. Members that neither the events
+ * nor the first append tell are absent: NULL or, in execution, "".
+ */
 struct annals_describe {
   struct annals_describe_request request;
   void (*on_done)(struct annals_describe *describe);
@@ -32,10 +37,10 @@ struct annals_describe {
   GError *error;                     /* result: NULL, or why there is none */
   struct annals_execution execution; /* result: what the record tells */
   const char *name;                  /* result: the end of execution_arn */
-  /* result, from the events; NULL: absent */
+  /* result, from the events; never with METADATA_ONLY */
   char *input;
-  char *output;
-  char *failure_error;
+  char *output;        /* when SUCCEEDED */
+  char *failure_error; /* these when FAILED, TIMED_OUT or ABORTED */
   char *failure_cause;
   enum annals_redrive_status redrive_status; /* result */
   const char *redrive_status_reason;         /* result: static; NULL: absent */

@@ -18,20 +18,14 @@ enum {
   ANNALS_LIST_TOKEN_BYTES_MAX = 3096,
 };
 
-enum annals_redrive_filter {
-  ANNALS_REDRIVE_FILTER_ALL = 0, /* numbers of annals.v1.ExecutionRedriveFilter */
-  ANNALS_REDRIVE_FILTER_REDRIVEN,
-  ANNALS_REDRIVE_FILTER_NOT_REDRIVEN,
-};
-
-/* What is asked for. */
+/* What is asked for. NULL: absent. Filters are AWS's names (enum_name.h). */
 struct annals_list_request {
-  const char *state_machine_arn; /* NULL: absent; also of a version or an alias */
-  const char *map_run_arn;       /* NULL: absent */
-  int32_t status_filter;         /* a number of annals.v1.ExecutionStatus; 0: all */
-  enum annals_redrive_filter redrive_filter;
-  int64_t max_results;    /* 0: the default */
-  const char *next_token; /* NULL: absent */
+  const char *state_machine_arn; /* also of a version or an alias; this one or map_run_arn */
+  const char *map_run_arn;
+  const char *status_filter;  /* of an annals.v1.ExecutionStatus; nobody has PENDING_REDRIVE */
+  const char *redrive_filter; /* of an annals.v1.ExecutionRedriveFilter */
+  int64_t max_results;        /* 0: the default */
+  const char *next_token;
 };
 
 struct annals_list;

@@ -1,0 +1,47 @@
+/*
+ * The deletion of one execution: its history, its record and its places in listings.
+ *
+ * Floor 2.
+ */
+#ifndef ANNALS_SERVER_HISTORY_DELETE_H_
+#define ANNALS_SERVER_HISTORY_DELETE_H_
+
+#include "server/history/history.h"
+
+G_BEGIN_DECLS
+
+/* What is asked for. */
+struct annals_delete_request {
+  const char *execution_arn; /* NULL: absent */
+};
+
+/* One deletion under way, and the result. Zero it before use. */
+struct annals_delete {
+  struct annals_delete_request request;
+  void (*on_done)(struct annals_delete *deletion);
+  void *owner; /* the caller's own */
+
+  GError *error; /* result: NULL, or why the execution may still be there */
+
+  /* Private from here on. */
+  struct annals_history *history;
+};
+
+/*
+ * Deletes an execution, whatever its status. Its name is free again; page tokens of its history
+ * are good no longer.
+ *
+ * Errors: INVALID_REQUEST, INVALID_ARN, EXECUTION_DOES_NOT_EXIST, WRITES_STOPPED, OUTCOME_UNKNOWN,
+ *         DATA_CORRUPTED, OVERLOADED.
+ * Memory: the caller clears the deletion when it is done with the result.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+enum annals_progress annals_delete_run(struct annals_history *history,
+                                       struct annals_delete *deletion);
+
+/* Frees what the deletion holds. */
+void annals_delete_clear(struct annals_delete *deletion);
+
+G_END_DECLS
+
+#endif
