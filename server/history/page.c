@@ -1,9 +1,8 @@
 #include "server/history/page.h"
 
-#include <string.h>
-
 #include "proto/canonical.h"
 #include "server/history/arn.h"
+#include "server/history/constraint.h"
 #include "server/history/error.h"
 #include "server/history/execution_record.h"
 #include "server/history/page_token.h"
@@ -23,48 +22,12 @@ enum step { STEP_VERIFY, STEP_READ, STEP_SIGN };
 
 /* --- what is asked for --- */
 
-static void violation(GError **error, const char *field, const char *value,
-                      const char *constraint) {
-  if (*error == NULL) {
-    *error = annals_error_new(ANNALS_REASON_INVALID_REQUEST, "%s: %s", field, constraint);
-    annals_error_add_metadata(*error, "field", "%s", field);
-  }
-  annals_error_add_violation(*error, field, value, constraint);
-}
-
-static void check_length(GError **error, const char *field, const char *value, size_t max) {
-  if (*value == '\0') {
-    violation(error, field, value, "Member must have length greater than or equal to 1");
-  } else if (strlen(value) > max) {
-    g_autofree char *constraint =
-        g_strdup_printf("Member must have length less than or equal to %zu", max);
-    violation(error, field, value, constraint);
-  }
-}
-
-static void check_max_results(GError **error, int64_t max_results) {
-  g_autofree char *value = g_strdup_printf("%" G_GINT64_FORMAT, max_results);
-  if (max_results < 0) {
-    violation(error, "max_results", value, "Member must have value greater than or equal to 0");
-  } else if (max_results > ANNALS_PAGE_RESULTS_MAX) {
-    g_autofree char *constraint =
-        g_strdup_printf("Member must have value less than or equal to %d", ANNALS_PAGE_RESULTS_MAX);
-    violation(error, "max_results", value, constraint);
-  }
-}
-
 /* AWS checks constraints before the ARN's shape. */
 static GError *check_request(const struct annals_page_request *request) {
   GError *error = NULL;
-  if (request->execution_arn == NULL) {
-    violation(&error, "execution_arn", NULL, "Member must not be null");
-  } else {
-    check_length(&error, "execution_arn", request->execution_arn, ANNALS_ARN_BYTES_MAX);
-  }
-  check_max_results(&error, request->max_results);
-  if (request->next_token != NULL) {
-    check_length(&error, "next_token", request->next_token, ANNALS_PAGE_TOKEN_BYTES_MAX);
-  }
+  annals_constraint_execution_arn(&error, request->execution_arn);
+  annals_constraint_max_results(&error, request->max_results, ANNALS_PAGE_RESULTS_MAX);
+  annals_constraint_length(&error, "next_token", request->next_token, ANNALS_PAGE_TOKEN_BYTES_MAX);
   if (error != NULL) {
     return error;
   }
