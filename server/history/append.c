@@ -5,14 +5,16 @@
 #include "proto/canonical.h"
 #include "server/history/arn.h"
 #include "server/history/error.h"
+#include "server/history/event_text.h"
 #include "server/history/execution_record.h"
 #include "storage/frame.h"
 
 /*
  *                overlap             first append's fields, or the status changes
  *   TAIL ──────────────► COMPARE ──► RECORD ──► WRITE ──► done
- *    ▲ └─────────────────────────────► ▲          │
- *    └────────────────────────────────────────────┘ another writer was faster
+ *    │ └───────────────────┼────────► ▲ │         │
+ *    ▲                     │            │         │
+ *    └─────────────────────┴────────────┴─────────┘ another writer was faster, or has deleted it
  *
  * TAIL learns where the history ends, COMPARE reads the events that are stored already, RECORD gets
  * the execution's record, WRITE appends on condition that the history still ends there. Each state
@@ -102,22 +104,52 @@ static bool all_stored(const struct annals_append *append) {
   return stored_count(append) == append->batch->event_count;
 }
 
-/* Makes the record that goes with the events: of a new execution, or where the status changes. */
-static bool make_record(struct annals_append *append) {
-  const struct annals_batch *batch = append->batch;
-  struct annals_execution execution;
+static char *first_event_text(const struct annals_append *append, const char *json_name) {
+  char *text = annals_event_text(annals_history_options(append->history)->schema,
+                                 annals_batch_rest(append->batch, 0),
+                                 append->batch->events[0].rest_size, json_name);
+  return text != NULL ? text : g_strdup("");
+}
+
+/* Makes what is known of an execution that these events create. Memory: clear it. */
+static void start_execution(const struct annals_append *append,
+                            struct annals_execution *ret_execution) {
+  annals_append_request_execution(&append->request, ret_execution);
+  ret_execution->start_seconds = append->batch->events[0].settled_seconds;
+  ret_execution->start_nanos = append->batch->events[0].settled_nanos;
+  ret_execution->state_machine_version_arn = first_event_text(append, "stateMachineVersionArn");
+  ret_execution->state_machine_alias_arn = first_event_text(append, "stateMachineAliasArn");
+}
+
+static void drop_record(struct annals_append *append) {
+  g_clear_pointer(&append->record, g_free);
+  append->record_size = 0;
+  annals_listing_places_clear(&append->old_places);
+  annals_listing_places_clear(&append->new_places);
+}
+
+/* Makes the record of the execution as the events leave it. */
+static void make_record(struct annals_append *append, struct annals_execution *execution) {
+  annals_batch_apply(append->batch, stored_count(append), execution);
+  annals_listing_places_init(&append->new_places, execution);
+  append->record = annals_execution_write(execution, &append->record_size);
+}
+
+/*
+ * Makes the record that goes with the events: of a new execution, or where the status changes.
+ * stored: the record as it is; it is changed. NULL: nobody had to look.
+ */
+static void prepare_new_record(struct annals_append *append, struct annals_execution *stored) {
+  drop_record(append);
   if (append->last_id == 0) {
-    annals_append_request_execution(&append->request, &execution);
-    execution.start_seconds = batch->events[0].settled_seconds;
-    execution.start_nanos = batch->events[0].settled_nanos;
-  } else if (!annals_execution_read(append->get.record, &execution)) {
-    append->error = annals_history_damage_error("the execution's record");
-    return false;
+    struct annals_execution execution;
+    start_execution(append, &execution);
+    make_record(append, &execution);
+    annals_execution_clear(&execution);
+  } else if (annals_batch_changes_status(append->batch, stored_count(append))) {
+    annals_listing_places_init(&append->old_places, stored);
+    make_record(append, stored);
   }
-  annals_batch_apply(batch, stored_count(append), &execution);
-  append->record = annals_execution_write(&execution, &append->record_size);
-  annals_execution_clear(&execution);
-  return true;
 }
 
 /* --- the steps --- */
@@ -180,6 +212,10 @@ static enum annals_store_progress start_write(struct annals_append *append) {
       .seal = batch->events[batch->event_count - 1].status > ANNALS_STATUS_RUNNING,
       .record = append->record,
       .record_bytes = append->record_size,
+      .old_places = append->old_places.places,
+      .old_place_count = append->old_places.count,
+      .new_places = append->new_places.places,
+      .new_place_count = append->new_places.count,
   };
   if (append->frames.len == 0) {
     append->write.frames = batch->frames.data + batch->events[first].offset;
@@ -215,8 +251,18 @@ static bool fail(struct annals_append *append, GError *error) {
   return false;
 }
 
-/* Prepares the write, or ends the append when nothing is new. */
-static bool prepare_write(struct annals_append *append) {
+/* Another writer was faster: it has appended, or deleted the execution. */
+static bool start_over(struct annals_append *append) {
+  if (++append->attempts == ATTEMPTS_MAX) {
+    return fail(append, annals_error_new(ANNALS_REASON_OVERLOADED,
+                                         "too many writers append to this execution"));
+  }
+  append->step = STEP_TAIL;
+  return true;
+}
+
+/* Prepares the write, or ends the append when nothing is new. stored: as in prepare_new_record. */
+static bool prepare_write(struct annals_append *append, struct annals_execution *stored) {
   if (all_stored(append)) {
     return finish(append, append->batch->event_count, append->last_id);
   }
@@ -230,12 +276,7 @@ static bool prepare_write(struct annals_append *append) {
     return fail(append, annals_error_new(ANNALS_REASON_OVERLOADED, "no memory for this append"));
   }
   append->adjusted_timestamp_count += raised;
-  g_clear_pointer(&append->record, g_free);
-  append->record_size = 0;
-  bool record = append->last_id == 0 || annals_batch_changes_status(append->batch, first);
-  if (record && !make_record(append)) {
-    return false;
-  }
+  prepare_new_record(append, stored);
   append->step = STEP_WRITE;
   return true;
 }
@@ -246,7 +287,7 @@ static bool prepare_record(struct annals_append *append) {
     append->step = STEP_RECORD;
     return true;
   }
-  return prepare_write(append);
+  return prepare_write(append, NULL);
 }
 
 static GError *gap_error(const struct annals_append *append) {
@@ -309,6 +350,9 @@ static bool finish_compare(struct annals_append *append) {
   if (append->error != NULL) {
     return false;
   }
+  if (append->read.op.outcome == ANNALS_STORE_NOT_FOUND) {
+    return start_over(append);
+  }
   if (append->read.op.outcome != ANNALS_STORE_OK) {
     return fail(append, annals_history_read_error(&append->read.op));
   }
@@ -322,6 +366,9 @@ static bool finish_compare(struct annals_append *append) {
 }
 
 static bool finish_record(struct annals_append *append) {
+  if (append->get.op.outcome == ANNALS_STORE_NOT_FOUND) {
+    return start_over(append);
+  }
   if (append->get.op.outcome != ANNALS_STORE_OK) {
     return fail(append, annals_history_read_error(&append->get.op));
   }
@@ -331,7 +378,7 @@ static bool finish_record(struct annals_append *append) {
     return fail(append, annals_history_damage_error("the execution's record"));
   }
   bool ok = annals_append_request_check_unchanged(&append->request, &stored, &append->error) &&
-            prepare_write(append);
+            prepare_write(append, &stored);
   annals_execution_clear(&stored);
   g_clear_pointer(&append->get.record, g_bytes_unref);
   return ok;
@@ -345,12 +392,7 @@ static bool finish_write(struct annals_append *append) {
   if (outcome != ANNALS_STORE_CONFLICT) {
     return fail(append, annals_history_write_error(&append->write.op));
   }
-  if (++append->attempts == ATTEMPTS_MAX) {
-    return fail(append, annals_error_new(ANNALS_REASON_OVERLOADED,
-                                         "too many writers append to this execution"));
-  }
-  append->step = STEP_TAIL;
-  return true;
+  return start_over(append);
 }
 
 /* Takes the result of the step that is done; returns whether there is another one. */
@@ -418,5 +460,5 @@ void annals_append_clear(struct annals_append *append) {
   g_clear_error(&append->error);
   g_clear_pointer(&append->batch, annals_batch_free);
   annals_buffer_clear(&append->frames);
-  g_clear_pointer(&append->record, g_free);
+  drop_record(append);
 }

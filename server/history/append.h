@@ -12,6 +12,7 @@
 #include "server/history/batch.h"
 #include "server/history/cancel.h"
 #include "server/history/history.h"
+#include "server/history/listing_place.h"
 
 G_BEGIN_DECLS
 
@@ -45,7 +46,9 @@ struct annals_append {
   struct annals_store_append write;
   struct annals_buffer frames; /* of the new events, where timestamps had to be set or raised */
   uint8_t *record;
-  size_t record_size; /* 0: the record stays as it is */
+  size_t record_size; /* 0: the record and its places stay as they are */
+  struct annals_listing_places old_places;
+  struct annals_listing_places new_places;
 };
 
 /*

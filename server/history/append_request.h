@@ -12,7 +12,7 @@
 
 G_BEGIN_DECLS
 
-enum { ANNALS_MAP_RUN_ARN_BYTES_MAX = 2000, ANNALS_TRACE_HEADER_BYTES_MAX = 256 };
+enum { ANNALS_TRACE_HEADER_BYTES_MAX = 256 };
 
 /* What is to be appended, and by whom. "" means absent. */
 struct annals_append_request {
@@ -43,7 +43,7 @@ G_GNUC_WARN_UNUSED_RESULT
 bool annals_append_request_check_unchanged(const struct annals_append_request *request,
                                            const struct annals_execution *stored, GError **error);
 
-/* Makes the execution that the request describes, without status and times. Memory: clear it. */
+/* Makes the execution that the request describes, without what events tell. Memory: clear it. */
 void annals_append_request_execution(const struct annals_append_request *request,
                                      struct annals_execution *ret_execution);
 

@@ -94,9 +94,9 @@ static bool check_head(char **parts, const char *type, GError **error) {
 }
 
 /* Splits and checks all but the resource. The result is NULL on failure. */
-static char **split(const char *arn, const char *type, GError **error) {
-  if (strlen(arn) > ANNALS_ARN_BYTES_MAX) {
-    invalid(error, "The ARN is longer than %d bytes", ANNALS_ARN_BYTES_MAX);
+static char **split(const char *arn, size_t bytes_max, const char *type, GError **error) {
+  if (strlen(arn) > bytes_max) {
+    invalid(error, "The ARN is longer than %zu bytes", bytes_max);
     return NULL;
   }
   if (!g_utf8_validate(arn, -1, NULL)) {
@@ -112,7 +112,7 @@ static char **split(const char *arn, const char *type, GError **error) {
 }
 
 bool annals_execution_arn_check(const char *arn, GError **error) {
-  g_auto(GStrv) parts = split(arn, "execution", error);
+  g_auto(GStrv) parts = split(arn, ANNALS_ARN_BYTES_MAX, "execution", error);
   if (parts == NULL) {
     return false;
   }
@@ -123,15 +123,48 @@ bool annals_execution_arn_check(const char *arn, GError **error) {
          check_name(parts[PART_NAME], "execution name", error);
 }
 
-bool annals_state_machine_arn_check(const char *arn, GError **error) {
-  g_auto(GStrv) parts = split(arn, "stateMachine", error);
+/* parts_min and parts_max say whether a version or alias may or must be named. */
+static bool check_state_machine(const char *arn, guint parts_min, guint parts_max,
+                                const char *shape, GError **error) {
+  g_auto(GStrv) parts = split(arn, ANNALS_ARN_BYTES_MAX, "stateMachine", error);
   if (parts == NULL) {
     return false;
   }
-  if (g_strv_length(parts) != PARTS_MAX - 1) {
-    return invalid(error, "A state machine is named by stateMachine:NAME");
+  guint count = g_strv_length(parts);
+  if (count < parts_min || count > parts_max) {
+    return invalid(error, "%s", shape);
   }
-  return check_machine(parts[PART_MACHINE], error);
+  return check_machine(parts[PART_MACHINE], error) &&
+         (count <= PART_NAME || check_name(parts[PART_NAME], "version or alias", error));
+}
+
+bool annals_state_machine_arn_check(const char *arn, GError **error) {
+  return check_state_machine(arn, PART_NAME, PART_NAME,
+                             "A state machine is named by stateMachine:NAME", error);
+}
+
+bool annals_qualified_state_machine_arn_check(const char *arn, GError **error) {
+  return check_state_machine(arn, PARTS_MAX, PARTS_MAX,
+                             "A version or alias is named by stateMachine:NAME:VERSION_OR_ALIAS",
+                             error);
+}
+
+bool annals_any_state_machine_arn_check(const char *arn, GError **error) {
+  return check_state_machine(
+      arn, PART_NAME, PARTS_MAX,
+      "A state machine is named by stateMachine:NAME or stateMachine:NAME:VERSION_OR_ALIAS", error);
+}
+
+bool annals_map_run_arn_check(const char *arn, GError **error) {
+  g_auto(GStrv) parts = split(arn, ANNALS_MAP_RUN_ARN_BYTES_MAX, "mapRun", error);
+  if (parts == NULL) {
+    return false;
+  }
+  if (g_strv_length(parts) != PARTS_MAX || strchr(parts[PART_MACHINE], '/') == NULL) {
+    return invalid(error, "A map run is named by mapRun:STATE_MACHINE/LABEL:NAME");
+  }
+  return check_machine(parts[PART_MACHINE], error) &&
+         check_name(parts[PART_NAME], "map run name", error);
 }
 
 char *annals_execution_arn_state_machine(const char *arn) {

@@ -12,7 +12,11 @@
 
 G_BEGIN_DECLS
 
-enum { ANNALS_ARN_BYTES_MAX = 256, ANNALS_NAME_CHARS_MAX = 80 };
+enum {
+  ANNALS_ARN_BYTES_MAX = 256,
+  ANNALS_MAP_RUN_ARN_BYTES_MAX = 2000,
+  ANNALS_NAME_CHARS_MAX = 80,
+};
 
 /*
  * Checks arn:PARTITION:states:REGION:ACCOUNT:execution:MACHINE[/LABEL]:NAME.
@@ -25,6 +29,16 @@ bool annals_execution_arn_check(const char *arn, GError **error);
 /* Checks arn:PARTITION:states:REGION:ACCOUNT:stateMachine:MACHINE[/LABEL]. Errors: INVALID_ARN. */
 G_GNUC_WARN_UNUSED_RESULT
 bool annals_state_machine_arn_check(const char *arn, GError **error);
+
+/* Checks the same with :VERSION_OR_ALIAS behind it; any: with or without. Errors: INVALID_ARN. */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_qualified_state_machine_arn_check(const char *arn, GError **error);
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_any_state_machine_arn_check(const char *arn, GError **error);
+
+/* Checks arn:PARTITION:states:REGION:ACCOUNT:mapRun:MACHINE/LABEL:NAME. Errors: INVALID_ARN. */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_map_run_arn_check(const char *arn, GError **error);
 
 /* Gives the ARN of an execution's state machine. arn has been checked. Memory: g_free() it. */
 G_GNUC_WARN_UNUSED_RESULT

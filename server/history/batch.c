@@ -246,8 +246,13 @@ void annals_batch_apply(const struct annals_batch *batch, size_t first,
   for (size_t i = first; i < batch->event_count; i++) {
     const struct annals_batch_event *event = &batch->events[i];
     if (event->status != ANNALS_STATUS_UNCHANGED) {
-      annals_execution_apply(execution, event->status, event->head.type == EXECUTION_REDRIVEN,
-                             event->settled_seconds, event->settled_nanos);
+      annals_execution_apply(execution, &(struct annals_status_change){
+                                            .status = event->status,
+                                            .redrive = event->head.type == EXECUTION_REDRIVEN,
+                                            .event_id = event->head.id,
+                                            .seconds = event->settled_seconds,
+                                            .nanos = event->settled_nanos,
+                                        });
     }
   }
 }

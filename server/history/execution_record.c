@@ -7,27 +7,35 @@ G_STATIC_ASSERT((int)ANNALS_STATUS_RUNNING ==
 G_STATIC_ASSERT((int)ANNALS_STATUS_ABORTED ==
                 (int)ANNALS__INTERNAL__V1__EXECUTION_STATUS__EXECUTION_STATUS_ABORTED);
 
+/* What every record has; the rest may be absent. */
+static bool is_whole(const Annals__Internal__V1__ExecutionRecord *message) {
+  return message->status >= (int)ANNALS_STATUS_RUNNING &&
+         message->status <= (int)ANNALS_STATUS_ABORTED && message->start_time != NULL;
+}
+
 bool annals_execution_read(GBytes *record, struct annals_execution *ret_execution) {
   gsize size;
   const uint8_t *bytes = g_bytes_get_data(record, &size);
   Annals__Internal__V1__ExecutionRecord *message =
       annals__internal__v1__execution_record__unpack(NULL, size, bytes);
-  if (message == NULL) {
+  if (message == NULL || !is_whole(message)) {
+    annals__internal__v1__execution_record__free_unpacked(message, NULL);
     return false;
   }
   *ret_execution = (struct annals_execution){
       .status = (enum annals_status)message->status,
+      .start_seconds = message->start_time->seconds,
+      .start_nanos = message->start_time->nanos,
       .stopped = message->stop_time != NULL,
+      .stop_event_id = message->stop_event_id,
       .state_machine_arn = g_strdup(message->state_machine_arn),
+      .state_machine_version_arn = g_strdup(message->state_machine_version_arn),
+      .state_machine_alias_arn = g_strdup(message->state_machine_alias_arn),
       .map_run_arn = g_strdup(message->map_run_arn),
       .item_count = message->item_count,
       .trace_header = g_strdup(message->trace_header),
       .redrive_count = message->redrive_count,
   };
-  if (message->start_time != NULL) {
-    ret_execution->start_seconds = message->start_time->seconds;
-    ret_execution->start_nanos = message->start_time->nanos;
-  }
   if (message->stop_time != NULL) {
     ret_execution->stop_seconds = message->stop_time->seconds;
     ret_execution->stop_nanos = message->stop_time->nanos;
@@ -57,7 +65,10 @@ uint8_t *annals_execution_write(const struct annals_execution *execution, size_t
   message.status = (Annals__Internal__V1__ExecutionStatus)execution->status;
   message.start_time = &start;
   message.stop_time = execution->stopped ? &stop : NULL;
+  message.stop_event_id = execution->stop_event_id;
   message.state_machine_arn = execution->state_machine_arn;
+  message.state_machine_version_arn = execution->state_machine_version_arn;
+  message.state_machine_alias_arn = execution->state_machine_alias_arn;
   message.map_run_arn = execution->map_run_arn;
   message.item_count = execution->item_count;
   message.trace_header = execution->trace_header;
@@ -68,21 +79,24 @@ uint8_t *annals_execution_write(const struct annals_execution *execution, size_t
   return bytes;
 }
 
-void annals_execution_apply(struct annals_execution *execution, enum annals_status status,
-                            bool redriven, int64_t seconds, int32_t nanos) {
-  execution->status = status;
-  execution->stopped = status != ANNALS_STATUS_RUNNING;
-  execution->stop_seconds = execution->stopped ? seconds : 0;
-  execution->stop_nanos = execution->stopped ? nanos : 0;
-  if (redriven) {
+void annals_execution_apply(struct annals_execution *execution,
+                            const struct annals_status_change *change) {
+  execution->status = change->status;
+  execution->stopped = change->status != ANNALS_STATUS_RUNNING;
+  execution->stop_seconds = execution->stopped ? change->seconds : 0;
+  execution->stop_nanos = execution->stopped ? change->nanos : 0;
+  execution->stop_event_id = execution->stopped ? change->event_id : 0;
+  if (change->redrive) {
     execution->redrive_count++;
-    execution->redrive_seconds = seconds;
-    execution->redrive_nanos = nanos;
+    execution->redrive_seconds = change->seconds;
+    execution->redrive_nanos = change->nanos;
   }
 }
 
 void annals_execution_clear(struct annals_execution *execution) {
   g_free(execution->state_machine_arn);
+  g_free(execution->state_machine_version_arn);
+  g_free(execution->state_machine_alias_arn);
   g_free(execution->map_run_arn);
   g_free(execution->trace_header);
   *execution = (struct annals_execution){0};

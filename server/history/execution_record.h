@@ -24,7 +24,10 @@ struct annals_execution {
   bool stopped;
   int64_t stop_seconds;
   int32_t stop_nanos;
+  int64_t stop_event_id; /* of the last terminal event; 0: not known */
   char *state_machine_arn;
+  char *state_machine_version_arn; /* these two from the first event */
+  char *state_machine_alias_arn;
   char *map_run_arn;
   int32_t item_count;
   char *trace_header;
@@ -41,9 +44,18 @@ bool annals_execution_read(GBytes *record, struct annals_execution *ret_executio
 G_GNUC_WARN_UNUSED_RESULT
 uint8_t *annals_execution_write(const struct annals_execution *execution, size_t *ret_size);
 
-/* Takes in what an event of this status at this time makes of the execution. */
-void annals_execution_apply(struct annals_execution *execution, enum annals_status status,
-                            bool redriven, int64_t seconds, int32_t nanos);
+/* An event that changes how an execution stands. */
+struct annals_status_change {
+  enum annals_status status;
+  bool redrive;
+  int64_t event_id;
+  int64_t seconds; /* when it happened */
+  int32_t nanos;
+};
+
+/* Takes in what an event makes of the execution. */
+void annals_execution_apply(struct annals_execution *execution,
+                            const struct annals_status_change *change);
 
 /* Frees the strings. */
 void annals_execution_clear(struct annals_execution *execution);

@@ -1,0 +1,73 @@
+#include "server/history/listing_place.h"
+
+#include <string.h>
+
+#include "server/history/arn.h"
+
+G_STATIC_ASSERT((int)ANNALS_MAP_RUN_ARN_BYTES_MAX + 3 <= (int)ANNALS_STORE_LIST_NAME_BYTES_MAX);
+
+char *annals_listing_name(const char *parent_arn, enum annals_status status, bool redriven) {
+  static const char letters[] = {
+      [ANNALS_STATUS_RUNNING] = 'R', [ANNALS_STATUS_SUCCEEDED] = 'S',
+      [ANNALS_STATUS_FAILED] = 'F',  [ANNALS_STATUS_TIMED_OUT] = 'T',
+      [ANNALS_STATUS_ABORTED] = 'A',
+  };
+  return g_strdup_printf("%s %c%c", parent_arn, letters[status], redriven ? 'r' : 'n');
+}
+
+/* Those that started last come first: the time counts down. */
+static void set_rank(const struct annals_execution *execution, uint8_t rank[12]) {
+  guint64 seconds = GUINT64_TO_BE(~(guint64)execution->start_seconds);
+  guint32 nanos = GUINT32_TO_BE(~(guint32)execution->start_nanos);
+  memcpy(rank, &seconds, sizeof seconds);
+  memcpy(rank + sizeof seconds, &nanos, sizeof nanos);
+}
+
+/* A version and an alias of one name, which AWS does not allow, are one parent. */
+static bool stands_in(const struct annals_listing_places *places, const char *list) {
+  for (size_t i = 0; i < places->count; i++) {
+    if (strcmp(places->lists[i], list) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+static void add(struct annals_listing_places *places, const struct annals_execution *execution,
+                const char *parent_arn) {
+  g_autofree char *list =
+      annals_listing_name(parent_arn, execution->status, execution->redrive_count > 0);
+  if (stands_in(places, list)) {
+    return;
+  }
+  struct annals_store_place *place = &places->places[places->count];
+  set_rank(execution, place->rank);
+  place->list = places->lists[places->count++] = g_steal_pointer(&list);
+}
+
+/* For parents that are kept as they were given. */
+static void add_if_listed(struct annals_listing_places *places,
+                          const struct annals_execution *execution, const char *parent_arn,
+                          bool (*check)(const char *arn, GError **error)) {
+  if (*parent_arn != '\0' && check(parent_arn, NULL)) {
+    add(places, execution, parent_arn);
+  }
+}
+
+void annals_listing_places_init(struct annals_listing_places *places,
+                                const struct annals_execution *execution) {
+  places->count = 0;
+  add(places, execution, execution->state_machine_arn);
+  add_if_listed(places, execution, execution->state_machine_version_arn,
+                annals_qualified_state_machine_arn_check);
+  add_if_listed(places, execution, execution->state_machine_alias_arn,
+                annals_qualified_state_machine_arn_check);
+  add_if_listed(places, execution, execution->map_run_arn, annals_map_run_arn_check);
+}
+
+void annals_listing_places_clear(struct annals_listing_places *places) {
+  for (size_t i = 0; i < places->count; i++) {
+    g_free(places->lists[i]);
+  }
+  places->count = 0;
+}

@@ -1,0 +1,42 @@
+/*
+ * Where an execution stands in listings.
+ *
+ * Floor 2. The store has one list for each parent, status and whether there was a redrive: so a
+ * listing, whatever its filters, merges at most 10 lists, and an execution costs one entry for each
+ * parent. Parents are its state machine, version, alias and map run, those that it has and that a
+ * listing can ask for: version, alias and map run are taken from events and appends as they come,
+ * and one that is no such ARN has no list.
+ *
+ * The name of a list is the parent's ARN, a space and two letters. ARNs that are listed by hold no
+ * space, and those of different parents differ.
+ */
+#ifndef ANNALS_SERVER_HISTORY_LISTING_PLACE_H_
+#define ANNALS_SERVER_HISTORY_LISTING_PLACE_H_
+
+#include "server/history/execution_record.h"
+#include "storage/store.h"
+
+G_BEGIN_DECLS
+
+enum { ANNALS_LISTING_PLACES_MAX = 4 };
+
+/* The places of one execution. */
+struct annals_listing_places {
+  struct annals_store_place places[ANNALS_LISTING_PLACES_MAX];
+  char *lists[ANNALS_LISTING_PLACES_MAX]; /* their names, owned */
+  size_t count;
+};
+
+/* Gives the name of a list. Memory: g_free() it. */
+G_GNUC_WARN_UNUSED_RESULT
+char *annals_listing_name(const char *parent_arn, enum annals_status status, bool redriven);
+
+/* Gives the places of an execution. Memory: the caller clears them. */
+void annals_listing_places_init(struct annals_listing_places *places,
+                                const struct annals_execution *execution);
+
+void annals_listing_places_clear(struct annals_listing_places *places);
+
+G_END_DECLS
+
+#endif
