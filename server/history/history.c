@@ -43,6 +43,18 @@ int64_t annals_history_now_us(const struct annals_history *history) {
   return history->options.now_us(history->options.now_context);
 }
 
+bool annals_history_token_expired(const struct annals_history *history, int64_t issued_at_ms) {
+  int64_t age_ms = annals_history_now_us(history) / 1000 - issued_at_ms;
+  return age_ms > history->options.page_token_ttl_s * 1000;
+}
+
+GError *annals_history_missing_error(const char *execution_arn) {
+  GError *error = annals_error_new(ANNALS_REASON_EXECUTION_DOES_NOT_EXIST,
+                                   "no execution has the ARN %s", execution_arn);
+  annals_error_add_metadata(error, "execution_arn", "%s", execution_arn);
+  return error;
+}
+
 static GError *engine_error(enum annals_reason reason, const char *text, const char *detail) {
   GError *error = annals_error_new(reason, "%s", text);
   annals_error_set_detail(error, detail);

@@ -50,6 +50,12 @@ const struct annals_history_options *annals_history_options(const struct annals_
 /* Tells the time in microseconds since 1970. */
 int64_t annals_history_now_us(const struct annals_history *history);
 
+/* Tells whether a page token that was issued at this time is too old. */
+bool annals_history_token_expired(const struct annals_history *history, int64_t issued_at_ms);
+
+/* Makes the failure of an execution that is not there. */
+GError *annals_history_missing_error(const char *execution_arn);
+
 /*
  * Turns the outcome of a store's append, or of any other operation, into a failure; it is not OK.
  * NOT_FOUND and CONFLICT have meanings of their own for each operation, and are INTERNAL here.

@@ -49,8 +49,7 @@ static GError *read_token(struct annals_page *page) {
                             "next_token belongs to a listing with another reverse_order or "
                             "include_execution_data");
   }
-  int64_t age_ms = annals_history_now_us(page->history) / 1000 - token.issued_at_ms;
-  if (age_ms > options->page_token_ttl_s * 1000) {
+  if (annals_history_token_expired(page->history, token.issued_at_ms)) {
     return annals_error_new(ANNALS_REASON_INVALID_TOKEN, "next_token has expired: start over");
   }
   page->start_seconds = token.start_seconds;
@@ -185,13 +184,9 @@ static bool start_read(struct annals_page *page) {
 }
 
 static GError *store_error(const struct annals_page *page, const struct annals_store_op *op) {
-  if (op->outcome != ANNALS_STORE_NOT_FOUND) {
-    return annals_history_read_error(op);
-  }
-  GError *error = annals_error_new(ANNALS_REASON_EXECUTION_DOES_NOT_EXIST,
-                                   "no execution has the ARN %s", page->request.execution_arn);
-  annals_error_add_metadata(error, "execution_arn", "%s", page->request.execution_arn);
-  return error;
+  return op->outcome == ANNALS_STORE_NOT_FOUND
+             ? annals_history_missing_error(page->request.execution_arn)
+             : annals_history_read_error(op);
 }
 
 /* Gets the start time out of the record; frees the record. */
