@@ -257,6 +257,8 @@ static bool start_over(struct annals_append *append) {
     return fail(append, annals_error_new(ANNALS_REASON_OVERLOADED,
                                          "too many writers append to this execution"));
   }
+  g_clear_error(&append->error); /* what was compared is gone, and with it what was wrong */
+  append->conflict_id = 0;
   append->step = STEP_TAIL;
   return true;
 }
@@ -347,11 +349,11 @@ static bool finish_tail(struct annals_append *append) {
 
 static bool finish_compare(struct annals_append *append) {
   int64_t first_id = append->batch->events[0].head.id;
-  if (append->error != NULL) {
-    return false;
-  }
   if (append->read.op.outcome == ANNALS_STORE_NOT_FOUND) {
     return start_over(append);
+  }
+  if (append->error != NULL) {
+    return false;
   }
   if (append->read.op.outcome != ANNALS_STORE_OK) {
     return fail(append, annals_history_read_error(&append->read.op));

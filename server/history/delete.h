@@ -6,33 +6,47 @@
 #ifndef ANNALS_SERVER_HISTORY_DELETE_H_
 #define ANNALS_SERVER_HISTORY_DELETE_H_
 
+#include "server/history/authorization.h"
+#include "server/history/cancel.h"
 #include "server/history/history.h"
+#include "server/history/listing_place.h"
 
 G_BEGIN_DECLS
 
-/* What is asked for. */
+/* What is asked for, and by whom. */
 struct annals_delete_request {
-  const char *execution_arn; /* NULL: absent */
+  const struct annals_principal *principal; /* NULL: anybody (authorization.h) */
+  const char *execution_arn;                /* NULL: absent */
 };
 
 /* One deletion under way, and the result. Zero it before use. */
 struct annals_delete {
   struct annals_delete_request request;
   void (*on_done)(struct annals_delete *deletion);
-  void *owner; /* the caller's own */
+  void *owner;                        /* the caller's own */
+  const struct annals_cancel *cancel; /* whether anybody waits; NULL: always */
 
   GError *error; /* result: NULL, or why the execution may still be there */
 
   /* Private from here on. */
   struct annals_history *history;
+  int step;
+  int attempts;
+  int64_t last_id;
+  struct annals_store_tail tail;
+  struct annals_store_get get;
+  struct annals_store_delete removal;
+  struct annals_listing_places places;
 };
 
 /*
  * Deletes an execution, whatever its status. Its name is free again; page tokens of its history
  * are good no longer.
  *
- * Errors: INVALID_REQUEST, INVALID_ARN, EXECUTION_DOES_NOT_EXIST, WRITES_STOPPED, OUTCOME_UNKNOWN,
- *         DATA_CORRUPTED, OVERLOADED.
+ * Errors: INVALID_REQUEST, INVALID_ARN, PERMISSION_DENIED, EXECUTION_DOES_NOT_EXIST,
+ *         WRITES_STOPPED, OUTCOME_UNKNOWN, DATA_CORRUPTED, OVERLOADED (others append all the time).
+ *         CANCELLED and DEADLINE_EXCEEDED when nobody waits before the deletion is handed to the
+ *         store.
  * Memory: the caller clears the deletion when it is done with the result.
  */
 G_GNUC_WARN_UNUSED_RESULT

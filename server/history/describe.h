@@ -6,17 +6,24 @@
 #ifndef ANNALS_SERVER_HISTORY_DESCRIBE_H_
 #define ANNALS_SERVER_HISTORY_DESCRIBE_H_
 
+#include "server/history/authorization.h"
+#include "server/history/cancel.h"
 #include "server/history/execution_record.h"
 #include "server/history/history.h"
 
 G_BEGIN_DECLS
 
-/* What is asked for. */
+/* What is asked for, and by whom. */
 struct annals_describe_request {
-  const char *execution_arn; /* NULL: absent */
+  const struct annals_principal *principal; /* NULL: anybody (authorization.h) */
+  const char *execution_arn;                /* NULL: absent */
   const char *included_data; /* AWS's name of an annals.v1.IncludedData (enum_name.h); NULL: all */
 };
 
+/*
+ * Whether an execution can be redriven: until 14 days after it has failed, timed out or been
+ * aborted; an execution of a map run only by redriving that one.
+ */
 enum annals_redrive_status {
   ANNALS_REDRIVE_STATUS_REDRIVABLE = 1, /* numbers of annals.v1.ExecutionRedriveStatus */
   ANNALS_REDRIVE_STATUS_NOT_REDRIVABLE,
@@ -32,7 +39,8 @@ enum annals_redrive_status {
 struct annals_describe {
   struct annals_describe_request request;
   void (*on_done)(struct annals_describe *describe);
-  void *owner; /* the caller's own */
+  void *owner;                        /* the caller's own */
+  const struct annals_cancel *cancel; /* whether anybody waits; NULL: always */
 
   GError *error;                     /* result: NULL, or why there is none */
   struct annals_execution execution; /* result: what the record tells */
@@ -50,14 +58,16 @@ struct annals_describe {
   struct annals_store_get get;
   struct annals_store_read read;
   int step;
-  bool damaged;
+  int attempts;
+  bool found; /* the event that the step is for */
 };
 
 /*
  * Describes an execution.
  *
- * Errors: INVALID_REQUEST, INVALID_ARN, EXECUTION_DOES_NOT_EXIST, DATA_CORRUPTED, in this order of
- *         precedence.
+ * Errors: INVALID_REQUEST (constraints, all of them, as violations), INVALID_ARN,
+ *         PERMISSION_DENIED, EXECUTION_DOES_NOT_EXIST, DATA_CORRUPTED, in this order of precedence;
+ *         CANCELLED and DEADLINE_EXCEEDED as soon as nobody waits.
  * Memory: the caller clears the description when it is done with the result.
  */
 G_GNUC_WARN_UNUSED_RESULT

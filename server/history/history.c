@@ -74,7 +74,7 @@ GError *annals_history_write_error(const struct annals_store_op *op) {
                           "the server's disk is nearly full; nothing was stored", op->detail);
     case ANNALS_STORE_UNAVAILABLE:
       return engine_error(ANNALS_REASON_WRITES_STOPPED,
-                          "the store takes no appends until it is restarted; nothing was stored",
+                          "the store takes no writes until it is restarted; nothing was changed",
                           op->detail);
     case ANNALS_STORE_UNKNOWN:
       return engine_error(ANNALS_REASON_OUTCOME_UNKNOWN,

@@ -98,6 +98,64 @@ TEST(Arn, RefusesCharactersThatNamesMayNotHave) {
   }
 }
 
+/* The same of any check. */
+std::string With(bool (*check)(const char *, GError **), const std::string &arn) {
+  g_autoptr(GError) error = nullptr;
+  bool ok = check(arn.c_str(), &error);
+  EXPECT_EQ(ok, error == nullptr);
+  return ok ? "" : error->message;
+}
+
+TEST(Arn, StateMachinesMayBeQualified) {
+  const std::string plain = "arn:aws:states:us-east-1:123456789012:stateMachine:m";
+  const std::string labelled = plain + "/label";
+  for (const std::string &arn : {plain, labelled}) {
+    EXPECT_EQ(With(annals_state_machine_arn_check, arn), "");
+    EXPECT_EQ(With(annals_any_state_machine_arn_check, arn), "");
+    EXPECT_EQ(With(annals_qualified_state_machine_arn_check, arn),
+              "A version or alias is named by stateMachine:NAME:VERSION_OR_ALIAS");
+    for (const char *qualifier : {":1", ":alias"}) {
+      EXPECT_EQ(With(annals_state_machine_arn_check, arn + qualifier),
+                "A state machine is named by stateMachine:NAME");
+      EXPECT_EQ(With(annals_any_state_machine_arn_check, arn + qualifier), "");
+      EXPECT_EQ(With(annals_qualified_state_machine_arn_check, arn + qualifier), "");
+    }
+  }
+  EXPECT_EQ(With(annals_any_state_machine_arn_check, plain + ":1:2"),
+            "A state machine is named by stateMachine:NAME or stateMachine:NAME:VERSION_OR_ALIAS");
+  EXPECT_EQ(With(annals_any_state_machine_arn_check, plain + ":"),
+            "The version or alias must have 1 to 80 characters, it has 0");
+  EXPECT_EQ(With(annals_any_state_machine_arn_check, plain + ":a b"),
+            "The version or alias has a character that is not allowed in names: 'a b'");
+  EXPECT_EQ(With(annals_any_state_machine_arn_check, Execution("m", "n")),
+            "Resource type not valid in this context: execution");
+}
+
+TEST(Arn, MapRunsHaveALabelAndAName) {
+  const std::string head = "arn:aws:states:us-east-1:123456789012:mapRun:";
+  const std::string shape = "A map run is named by mapRun:STATE_MACHINE/LABEL:NAME";
+  EXPECT_EQ(With(annals_map_run_arn_check, head + "m/l:82bac2d2-ba74-4ae6-a7b4-8a4a5e3e8c02"), "");
+  std::string wide;
+  for (int i = 0; i < 80; i++) {
+    wide += "\xc3\xa9";
+  }
+  EXPECT_EQ(With(annals_map_run_arn_check, head + wide + "/" + wide + ":" + wide), "");
+  EXPECT_EQ(With(annals_map_run_arn_check, head + "m:u"), shape);
+  EXPECT_EQ(With(annals_map_run_arn_check, head + "m/l"), shape);
+  EXPECT_EQ(With(annals_map_run_arn_check, head + "m/l:u:v"), shape);
+  EXPECT_EQ(With(annals_map_run_arn_check, head + "m/l: "),
+            "The map run name has a character that is not allowed in names: ' '");
+  EXPECT_EQ(With(annals_map_run_arn_check, head + "m/l:" + std::string(2000, 'u')),
+            "The ARN is longer than 2000 bytes");
+  EXPECT_EQ(With(annals_map_run_arn_check, Execution("m/l", "n")),
+            "Resource type not valid in this context: execution");
+}
+
+TEST(Arn, GivesTheName) {
+  EXPECT_STREQ(annals_execution_arn_name("arn:aws:states:us-east-1:123456789012:execution:m/l:n"),
+               "n");
+}
+
 TEST(Arn, GivesTheStateMachine) {
   g_autofree char *plain = annals_execution_arn_state_machine(Execution("m", "n").c_str());
   EXPECT_STREQ(plain, "arn:aws:states:us-east-1:123456789012:stateMachine:m");

@@ -37,7 +37,7 @@ TEST(Error, OfTheStoreKeepsWhatTheEngineSaysForTheLog) {
   GError *write = annals_history_write_error(&op);
   EXPECT_EQ(annals_error_reason(write), ANNALS_REASON_WRITES_STOPPED);
   EXPECT_STREQ(write->message,
-               "the store takes no appends until it is restarted; nothing was stored");
+               "the store takes no writes until it is restarted; nothing was changed");
   EXPECT_STREQ(annals_error_detail(write), op.detail);
   GError *read = annals_history_read_error(&op);
   EXPECT_EQ(annals_error_reason(read), ANNALS_REASON_INTERNAL);

@@ -7,6 +7,7 @@
 namespace annals_test {
 
 const char kArn[] = "arn:aws:states:us-east-1:123456789012:execution:machine:name";
+const char kStateMachine[] = "arn:aws:states:us-east-1:123456789012:stateMachine:machine";
 
 namespace {
 
@@ -50,6 +51,55 @@ bool EncodeWithoutData(annals_page *page, const annals_frame *frame) {
                                         frame->event_size, &page->events);
   annals_wire_wrap(&page->events, start, 1);
   return ok;
+}
+
+const char *OrNull(const std::optional<std::string> &text) {
+  return text.has_value() ? text->c_str() : nullptr;
+}
+
+void Add(Members *members, const std::string &name, const char *value) {
+  if (value != nullptr && *value != '\0') {
+    (*members)[name] = value;
+  }
+}
+
+void AddTime(Members *members, const std::string &name, int64_t seconds, int32_t nanos) {
+  (*members)[name] = std::to_string(seconds) + "." + std::to_string(nanos);
+}
+
+Members MembersOf(const annals_execution &it) {
+  Members members = {{"status", annals_enum_name(&annals_enum_execution_status, it.status)},
+                     {"redrive_count", std::to_string(it.redrive_count)}};
+  AddTime(&members, "start", it.start_seconds, it.start_nanos);
+  if (it.stopped) {
+    AddTime(&members, "stop", it.stop_seconds, it.stop_nanos);
+  }
+  if (it.redrive_count > 0) {
+    AddTime(&members, "redrive", it.redrive_seconds, it.redrive_nanos);
+  }
+  if (it.item_count > 0) {
+    members["item_count"] = std::to_string(it.item_count);
+  }
+  Add(&members, "state_machine", it.state_machine_arn);
+  Add(&members, "version", it.state_machine_version_arn);
+  Add(&members, "alias", it.state_machine_alias_arn);
+  Add(&members, "map_run", it.map_run_arn);
+  Add(&members, "trace_header", it.trace_header);
+  return members;
+}
+
+struct Listing {
+  std::promise<void> done;
+  Listed listed;
+};
+
+bool EncodeExecution(annals_list *list, const char *arn, const annals_execution *execution) {
+  Listed *listed = &static_cast<Listing *>(list->owner)->listed;
+  EXPECT_EQ(static_cast<size_t>(list->execution_count), listed->arns.size());
+  listed->arns.push_back(arn);
+  listed->members.push_back(MembersOf(*execution));
+  annals_buffer_append_text(&list->executions, arn);
+  return !list->executions.failed;
 }
 
 }  // namespace
@@ -178,6 +228,96 @@ std::vector<std::string> HistoryTest::All(PageQuery query) {
     query.token = page.token;
   } while (!query.token.empty());
   return events;
+}
+
+Described HistoryTest::Describe(const DescribeQuery &query) {
+  std::promise<void> done;
+  annals_describe describe = {};
+  describe.owner = &done;
+  describe.on_done = [](annals_describe *it) {
+    static_cast<std::promise<void> *>(it->owner)->set_value();
+  };
+  describe.cancel = cancel_;
+  describe.request.principal = principal_;
+  describe.request.execution_arn = OrNull(query.arn);
+  describe.request.included_data = OrNull(query.included_data);
+  if (annals_describe_run(history_, &describe) == ANNALS_PENDING) {
+    done.get_future().wait();
+  }
+  Described result;
+  Take(describe.error, &result);
+  if (result.ok) {
+    result.members = MembersOf(describe.execution);
+    Add(&result.members, "name", describe.name);
+    Add(&result.members, "input", describe.input);
+    Add(&result.members, "output", describe.output);
+    Add(&result.members, "error", describe.failure_error);
+    Add(&result.members, "cause", describe.failure_cause);
+    Add(&result.members, "redrive_status",
+        annals_enum_name(&annals_enum_redrive_status, describe.redrive_status));
+    Add(&result.members, "redrive_status_reason", describe.redrive_status_reason);
+  }
+  annals_describe_clear(&describe);
+  return result;
+}
+
+Listed HistoryTest::List(const ListQuery &query) {
+  Listing listing;
+  annals_list list = {};
+  list.owner = &listing;
+  list.on_done = [](annals_list *it) { static_cast<Listing *>(it->owner)->done.set_value(); };
+  list.encode = EncodeExecution;
+  list.cancel = cancel_;
+  list.request.principal = principal_;
+  list.request.state_machine_arn = OrNull(query.state_machine);
+  list.request.map_run_arn = OrNull(query.map_run);
+  list.request.status_filter = OrNull(query.status);
+  list.request.redrive_filter = OrNull(query.redrive);
+  list.request.max_results = query.max_results;
+  list.request.next_token = OrNull(query.token);
+  if (annals_list_run(history_, &list) == ANNALS_PENDING) {
+    listing.done.get_future().wait();
+  }
+  Listed result = listing.listed;
+  Take(list.error, &result);
+  /* The one that was over the page's bytes was encoded, and taken back. */
+  result.arns.resize(static_cast<size_t>(list.execution_count));
+  result.members.resize(static_cast<size_t>(list.execution_count));
+  result.bytes = list.executions.len;
+  result.token = list.next_token != nullptr ? list.next_token : "";
+  annals_list_clear(&list);
+  return result;
+}
+
+std::vector<std::string> HistoryTest::ListAll(ListQuery query) {
+  std::vector<std::string> arns;
+  do {
+    Listed page = List(query);
+    EXPECT_TRUE(page.ok) << page.reason << ": " << page.message;
+    EXPECT_TRUE(page.token.empty() || !page.arns.empty());
+    arns.insert(arns.end(), page.arns.begin(), page.arns.end());
+    query.token = page.token;
+  } while (!query.token->empty());
+  return arns;
+}
+
+Outcome HistoryTest::Delete(const std::optional<std::string> &arn) {
+  std::promise<void> done;
+  annals_delete deletion = {};
+  deletion.owner = &done;
+  deletion.on_done = [](annals_delete *it) {
+    static_cast<std::promise<void> *>(it->owner)->set_value();
+  };
+  deletion.cancel = cancel_;
+  deletion.request.principal = principal_;
+  deletion.request.execution_arn = OrNull(arn);
+  if (annals_delete_run(history_, &deletion) == ANNALS_PENDING) {
+    done.get_future().wait();
+  }
+  Outcome result;
+  Take(deletion.error, &result);
+  annals_delete_clear(&deletion);
+  return result;
 }
 
 std::string Started(int64_t seconds) {

@@ -6,12 +6,17 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 extern "C" {
 #include "server/history/append.h"
+#include "server/history/delete.h"
+#include "server/history/describe.h"
+#include "server/history/enum_name.h"
 #include "server/history/error.h"
+#include "server/history/list.h"
 #include "server/history/page.h"
 #include "server/history/token_key.h"
 #include "storage/rocksdb/rocksdb_store.h"
@@ -23,6 +28,7 @@ extern "C" {
 namespace annals_test {
 
 extern const char kArn[];
+extern const char kStateMachine[]; /* of kArn */
 
 /* What an operation ended with, as values. */
 struct Outcome {
@@ -62,6 +68,34 @@ struct PageQuery {
   bool data = true;
 };
 
+/* Names and values of the members that are there; times as seconds.nanos. */
+using Members = std::map<std::string, std::string>;
+
+struct Described : Outcome {
+  Members members;
+};
+
+struct DescribeQuery {
+  std::optional<std::string> arn = kArn;
+  std::optional<std::string> included_data;
+};
+
+struct Listed : Outcome {
+  std::vector<std::string> arns;
+  std::vector<Members> members;
+  size_t bytes = 0;
+  std::string token; /* "" on the last page */
+};
+
+struct ListQuery {
+  std::optional<std::string> state_machine = kStateMachine;
+  std::optional<std::string> map_run;
+  std::optional<std::string> status;
+  std::optional<std::string> redrive;
+  int64_t max_results = 0;
+  std::optional<std::string> token;
+};
+
 class HistoryTest : public testing::Test {
  protected:
   HistoryTest();
@@ -78,13 +112,19 @@ class HistoryTest : public testing::Test {
   /* All pages, joined. */
   std::vector<std::string> All(PageQuery query = {});
 
+  Described Describe(const DescribeQuery &query = {});
+  Listed List(const ListQuery &query = {});
+  /* The ARNs of all pages, joined. */
+  std::vector<std::string> ListAll(ListQuery query = {});
+  Outcome Delete(const std::optional<std::string> &arn = kArn);
+
   Schema schema_;
   int64_t now_us_ = 1000 * int64_t{1000000};
   annals_store *store_ = nullptr; /* the faulty one */
   annals_history *history_ = nullptr;
-  const annals_principal *principal_ = nullptr; /* who appends and pages */
+  const annals_principal *principal_ = nullptr; /* who asks */
   struct annals_history_options options_ = {};
-  const annals_cancel *cancel_ = nullptr; /* of appends and pages to come */
+  const annals_cancel *cancel_ = nullptr; /* of what is to come */
 
  private:
   void Open();

@@ -1,6 +1,7 @@
 #include <glib/gstdio.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <string>
 
 extern "C" {
@@ -51,6 +52,24 @@ TEST_F(PageTokenTest, ReadsWhatItWrote) {
   EXPECT_FALSE(token.include_execution_data);
   EXPECT_EQ(token.next_event_id, 77);
   EXPECT_FALSE(annals_page_token_read(key, "another", Write(key).c_str(), &token));
+  annals_token_key_free(key);
+}
+
+TEST_F(PageTokenTest, ListingsHaveTheirOwn) {
+  annals_token_key *key = Key(kOldKey);
+  annals_listing_token token = {1700000000123, "elevenbytes", ""};
+  g_strlcpy(token.execution_arn, kArn, sizeof token.execution_arn);
+  g_autofree char *text = annals_listing_token_write(key, "arguments", &token);
+  annals_listing_token read = {};
+  ASSERT_TRUE(annals_listing_token_read(key, "arguments", text, &read));
+  EXPECT_EQ(read.issued_at_ms, 1700000000123);
+  EXPECT_EQ(memcmp(read.rank, token.rank, sizeof read.rank), 0);
+  EXPECT_STREQ(read.execution_arn, kArn);
+  EXPECT_FALSE(annals_listing_token_read(key, "other arguments", text, &read));
+  /* Not even of the same subject is one kind taken for the other. */
+  annals_page_token page;
+  EXPECT_FALSE(annals_page_token_read(key, "arguments", text, &page));
+  EXPECT_FALSE(annals_listing_token_read(key, kArn, Write(key).c_str(), &read));
   annals_token_key_free(key);
 }
 
