@@ -5,9 +5,10 @@
 #   build  what `bazel build //...` needs
 #   run    what deploy/quickstart.sh needs beside
 #   test   what tests/run.sh needs beside
-#   python, javascript, go, java, rust
-#          what tests/clients/run.sh needs beside for clients in that language, where the machine has
-#          no tools of its own
+#   clients
+#          what tests/clients/run.sh needs beside
+#   javascript, go, java, rust
+#          what it needs for clients in that language where the machine has no tools of its own
 #   --list prints the packages instead of installing them
 #
 # Needs root or sudo only when something is missing. Takes no time and no network when nothing is.
@@ -46,7 +47,8 @@ test=(
   python3-grpcio
   python3-protobuf
 )
-python=(
+clients=(
+  faketime
   python3-venv
 )
 javascript=(
@@ -74,7 +76,7 @@ list=
 wanted=()
 for group; do
   case $group in
-    build | run | test | python | javascript | go | java | rust)
+    build | run | test | clients | javascript | go | java | rust)
       declare -n packages=$group
       wanted+=("${packages[@]}")
       ;;

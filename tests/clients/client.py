@@ -19,7 +19,7 @@ CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.
                      "annals-clients")
 FETCH_S = 300
 BUILD_S = 900
-RUN_S = 180
+RUN_S = 300
 
 # What package managers say when they do not get through to a registry, or it will not give a thing.
 UNREACHABLE = re.compile(
@@ -94,9 +94,9 @@ class Client:
         said = subprocess.run([paths[0], self.version], capture_output=True, text=True).stdout
         return paths[0], tuple(map(int, re.search(r"\d+(\.\d+)+", said).group().split(".")))
 
-    def run(self, env):
+    def run(self, env, places):
         """Runs the program and returns what it printed."""
-        return self.execute(self.program, {**env, **aws.ENVIRONMENT}, RUN_S)
+        return self.execute(self.program, {**env, **aws.ENVIRONMENT, **places}, RUN_S)
 
     def execute(self, command, env, timeout_s, skip=None):
         """Runs a command that must succeed, but where what it says is a reason to skip."""
@@ -137,7 +137,7 @@ def last_line(text):
 CLIENTS = (
     Client("cli", "cli", tools=("/usr/bin/aws",), program=("./check.sh",)),
     Client("python-debian", "python", tools=("/usr/bin/python3",), program=("python3", "check.py")),
-    Client("python", "python", newest=True, tools=("/usr/bin/python3",), packages="python",
+    Client("python", "python", newest=True, tools=("/usr/bin/python3",),
            fetch=("sh", "-c", "python3 -m venv --clear venv && venv/bin/pip install boto3"),
            program=("venv/bin/python", "check.py")),
     Client("javascript", "javascript", tools=("node", "npm"), least=(20,), packages="javascript",

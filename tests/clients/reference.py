@@ -1,6 +1,6 @@
 """A stand-in for AWS that answers from the files of histories: what clients should get.
 
-It knows calls that succeed. GetExecutionHistory is answered in one page.
+It knows the requests of the checks, and answers GetExecutionHistory in one page.
 """
 
 import contextlib
@@ -8,9 +8,18 @@ import glob
 import http.server
 import json
 import os
+import re
 import threading
 
 from tests.data import history_file
+
+MODEL = "com.amazonaws.swf.service.v2.model#"
+SERVICE = "com.amazon.coral.service#"
+VALIDATION = "com.amazon.coral.validate#ValidationException"
+
+
+class Refusal(Exception):
+    """An error: its type and its message."""
 
 
 class Reference:
@@ -20,15 +29,43 @@ class Reference:
         self.histories = {os.path.basename(path)[:-len(".json")]: history_file.load(path)
                           for path in glob.glob(os.path.join(folder, "*.json"))}
 
-    def answer(self, operation, request):
+    def answer(self, key, operation, request):
+        if key == "AKIANOBODY":
+            raise Refusal(SERVICE + "UnrecognizedClientException",
+                          "The security token included in the request is invalid.")
+        if key == "AKIAWRONG":
+            raise Refusal(SERVICE + "InvalidSignatureException",
+                          "The request signature we calculated does not match the signature you "
+                          "provided. Check your AWS Secret Access Key and signing method. Consult "
+                          "the service documentation for details.")
         return getattr(self, operation)(**request)
 
-    def GetExecutionHistory(self, executionArn, reverseOrder=False, includeExecutionData=True,
-                            **_):
-        events = self.histories[executionArn.rpartition(":")[2]]
+    def GetExecutionHistory(self, executionArn, maxResults=0, nextToken=None, reverseOrder=False,
+                            includeExecutionData=True):
+        if maxResults > 1000:
+            raise Refusal(VALIDATION, "1 validation error detected: Value '%d' at 'maxResults' "
+                                      "failed to satisfy constraint: Member must have value less "
+                                      "than or equal to 1000" % maxResults)
+        events = self.find(executionArn, "GetExecutionHistory")
+        if nextToken:
+            raise Refusal(MODEL + "InvalidToken", "Invalid Token: 'Invalid token'")
         if not includeExecutionData:
             events = [history_file.without_data(e) for e in events]
         return {"events": events[::-1] if reverseOrder else events}
+
+    def find(self, arn, operation):
+        """The events of an execution."""
+        if not arn.startswith("arn:"):
+            raise Refusal(MODEL + "InvalidArn", "Invalid Arn: 'Invalid ARN prefix: %s'" % arn)
+        machine, name = arn.split(":")[-2:]
+        if machine != "Machine":
+            raise Refusal(SERVICE + "AccessDeniedException",
+                          "User: clients is not authorized to perform: states:%s on resource: %s"
+                          % (operation, arn))
+        if name not in self.histories:
+            raise Refusal(MODEL + "ExecutionDoesNotExist",
+                          "Execution Does Not Exist: '%s'" % arn)
+        return self.histories[name]
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -39,8 +76,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         operation = self.headers["X-Amz-Target"].partition(".")[2]
-        body = json.dumps(self.reference.answer(operation, request)).encode()
-        self.send_response(200)
+        key = re.search(r"Credential=(\w+)", self.headers["Authorization"])[1]
+        try:
+            self.reply(200, self.reference.answer(key, operation, request))
+        except Refusal as refusal:
+            self.reply(400, dict(zip(("__type", "message"), refusal.args)))
+
+    def reply(self, status, answer):
+        body = json.dumps(answer).encode()
+        self.send_response(status)
         self.send_header("Content-Type", "application/x-amz-json-1.0")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -21,15 +21,43 @@ WHY_MAX = 1000  # characters
 REPORT = re.compile(r"(ok|not ok|skip) (\w+)(?:: (.*))?")
 
 
+CREDENTIALS = """
+[clients]
+access_key_id = AKIACLIENTS
+secret_access_key = secret
+access_key_id = ASIACLIENTS
+secret_access_key = temporary
+session_token = token
+access_key_id = AKIAWRONG
+secret_access_key = right
+allow = states:* on arn:aws:states:us-east-1:123456789012:execution:Machine:*
+"""
+HOUR_AHEAD = {"LD_PRELOAD": "/usr/$LIB/faketime/libfaketimeMT.so.1", "FAKETIME": "+1h",
+              "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+
+
+def start(stack, env=None):
+    """Starts an annalsd with the histories. Returns the URL of its gateway."""
+    path = os.path.join(annalsd.new_dir(), "credentials")
+    with open(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), "w", encoding="utf-8") as f:
+        f.write(CREDENTIALS)
+    server = stack.enter_context(annalsd.Annalsd("--credentials-file", path, "--region",
+                                                 "us-east-1", env=env))
+    annalsd.run_cli("--endpoint", server.grpc, "import", "--arn-prefix", annalsd.ARN_PREFIX,
+                    *(os.path.join(HISTORIES, name + ".json") for name in EXECUTIONS))
+    return "http://" + server.gateway
+
+
 @contextlib.contextmanager
 def serve():
-    """An annalsd with the histories, and the reference. Gives what programs need to find them."""
-    with annalsd.Annalsd() as server, reference.serve(HISTORIES) as reference_url:
-        annalsd.run_cli("--endpoint", server.grpc, "import", "--arn-prefix", annalsd.ARN_PREFIX,
-                        *(os.path.join(HISTORIES, name + ".json") for name in EXECUTIONS))
+    """The servers. Gives what programs need to find them."""
+    with contextlib.ExitStack() as stack:
         yield {
-            "AWS_ENDPOINT_URL": "http://" + server.gateway,
-            "ANNALS_REFERENCE": reference_url,
+            "AWS_ENDPOINT_URL": start(stack),
+            "ANNALS_AHEAD": start(stack, HOUR_AHEAD),
+            "ANNALS_REFERENCE": stack.enter_context(reference.serve(HISTORIES)),
+            "AWS_ACCESS_KEY_ID": "AKIACLIENTS",
+            "AWS_SECRET_ACCESS_KEY": "secret",
         }
 
 
@@ -54,7 +82,7 @@ def attempt(client, places):
     try:
         env = client.prepare()
         prepared = time.monotonic()
-        version, verdicts = judge(client.run({**env, **places}))
+        version, verdicts = judge(client.run(env, places))
     except (Skip, Failure) as error:
         verdict = "skip" if isinstance(error, Skip) else "not ok"
         print("%s: %s: %s" % (client.name, verdict, error), flush=True)

@@ -2,6 +2,12 @@ import java.net.URI;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;
+import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
+import software.amazon.awssdk.auth.credentials.AwsCredentials;
+import software.amazon.awssdk.auth.credentials.AwsCredentialsProvider;
+import software.amazon.awssdk.auth.credentials.AwsSessionCredentials;
+import software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider;
+import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
 import software.amazon.awssdk.core.util.VersionInfo;
 import software.amazon.awssdk.services.sfn.SfnClient;
 import software.amazon.awssdk.services.sfn.model.ExecutionDoesNotExistException;
@@ -15,14 +21,27 @@ import software.amazon.awssdk.services.sfn.model.ValidationException;
 
 /** Checks Annals with the AWS SDK for Java. ../checks.txt says what. */
 public class Check {
-  static final String MACHINE = "arn:aws:states:us-east-1:123456789012:execution:Machine:";
-  static final GetExecutionHistoryRequest ALL_TYPES = request(MACHINE + "all_types");
-  static final GetExecutionHistoryRequest THOUSAND_EVENTS = request(MACHINE + "thousand_events");
-  static final GetExecutionHistoryRequest NOBODY = request(MACHINE + "nobody");
+  static final String EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:";
+  static final GetExecutionHistoryRequest ALL_TYPES = request(EXECUTION + "Machine:all_types");
 
-  static final SfnClient annals = SfnClient.create();
-  static final SfnClient reference =
-      SfnClient.builder().endpointOverride(URI.create(System.getenv("ANNALS_REFERENCE"))).build();
+  final SfnClient annals;
+  final SfnClient reference;
+
+  Check(String place, AwsCredentialsProvider credentials) {
+    annals = connect(place, credentials);
+    reference = connect("ANNALS_REFERENCE", credentials);
+  }
+
+  Check(AwsCredentials credentials) {
+    this("AWS_ENDPOINT_URL", StaticCredentialsProvider.create(credentials));
+  }
+
+  static SfnClient connect(String place, AwsCredentialsProvider credentials) {
+    return SfnClient.builder()
+        .endpointOverride(URI.create(System.getenv(place)))
+        .credentialsProvider(credentials)
+        .build();
+  }
 
   static GetExecutionHistoryRequest request(String executionArn) {
     return GetExecutionHistoryRequest.builder().executionArn(executionArn).build();
@@ -43,20 +62,16 @@ public class Check {
     }
   }
 
-  static void expectEvents(List<HistoryEvent> events, GetExecutionHistoryRequest request) {
-    expect(events, reference.getExecutionHistory(request).events());
-  }
-
-  static void history(GetExecutionHistoryRequest request) {
+  void history(GetExecutionHistoryRequest request) {
     var events = annals.getExecutionHistory(request).events();
-    expectEvents(events, request);
+    expect(events, reference.getExecutionHistory(request).events());
     expect(
         events.stream().map(HistoryEvent::type).collect(Collectors.toSet()),
         HistoryEventType.knownValues());
   }
 
   /** Reads through the paginator. A size of 0 leaves it to the service, and comes to 100. */
-  static void pages(int size, GetExecutionHistoryRequest request) {
+  void pages(GetExecutionHistoryRequest request, int size) {
     var sizes = new ArrayList<Integer>();
     var events = new ArrayList<HistoryEvent>();
     var sized = size == 0 ? request : request.toBuilder().maxResults(size).build();
@@ -66,64 +81,76 @@ public class Check {
     }
     sizes.remove(sizes.size() - 1);
     expect(sizes.stream().allMatch(s -> s == (size == 0 ? 100 : size)), true);
-    expectEvents(events, request);
+    expect(events, reference.getExecutionHistory(request).events());
   }
 
-  static void fails(
-      GetExecutionHistoryRequest request, Class<? extends SfnException> kind, String message) {
+  void fails(GetExecutionHistoryRequest request, String code, Class<? extends SfnException> kind) {
+    var found = refusal(annals, request);
+    expect(found.getClass(), kind);
+    expect(found.awsErrorDetails().errorCode(), code);
+    expect(
+        found.awsErrorDetails().errorMessage(),
+        refusal(reference, request).awsErrorDetails().errorMessage());
+  }
+
+  static SfnException refusal(SfnClient client, GetExecutionHistoryRequest request) {
     try {
-      annals.getExecutionHistory(request);
+      client.getExecutionHistory(request);
     } catch (SfnException e) {
-      expect(e.getClass(), kind);
-      expect(e.awsErrorDetails().errorMessage(), message);
-      return;
+      return e;
     }
     throw new AssertionError("no error");
+  }
+
+  static void checkErrors(Check usual) {
+    var nobody = request(EXECUTION + "Machine:nobody");
+    check(
+        "execution_does_not_exist",
+        () -> usual.fails(nobody, "ExecutionDoesNotExist", ExecutionDoesNotExistException.class));
+    var hello = request("hello");
+    check("invalid_arn", () -> usual.fails(hello, "InvalidArn", InvalidArnException.class));
+    var token = ALL_TYPES.toBuilder().nextToken("x").build();
+    check("invalid_token", () -> usual.fails(token, "InvalidToken", InvalidTokenException.class));
+    var many = ALL_TYPES.toBuilder().maxResults(1001).build();
+    check(
+        "validation", () -> usual.fails(many, "ValidationException", ValidationException.class));
+  }
+
+  /** The errors belong to all of AWS's services, and have no classes in this one's client. */
+  static void checkSignatures(Check usual, AwsCredentialsProvider credentials) {
+    var temporary = new Check(AwsSessionCredentials.create("ASIACLIENTS", "temporary", "token"));
+    check("session_token", () -> temporary.history(ALL_TYPES));
+    var wrong = new Check(AwsBasicCredentials.create("AKIAWRONG", "wrong"));
+    check(
+        "wrong_secret",
+        () -> wrong.fails(ALL_TYPES, "InvalidSignatureException", SfnException.class));
+    var nobody = new Check(AwsBasicCredentials.create("AKIANOBODY", "secret"));
+    check(
+        "unknown_key",
+        () -> nobody.fails(ALL_TYPES, "UnrecognizedClientException", SfnException.class));
+    var other = request(EXECUTION + "Other:all_types");
+    check("denied", () -> usual.fails(other, "AccessDeniedException", SfnException.class));
+    check("clock", () -> new Check("ANNALS_AHEAD", credentials).history(ALL_TYPES));
   }
 
   public static void main(String[] args) {
     System.out.printf(
         "version software.amazon.awssdk:sfn %s, Java %s%n",
         VersionInfo.SDK_VERSION, Runtime.version());
+    var credentials = DefaultCredentialsProvider.create();
+    var usual = new Check("AWS_ENDPOINT_URL", credentials);
 
-    check("history", () -> history(ALL_TYPES));
+    check("history", () -> usual.history(ALL_TYPES));
     var reversed = ALL_TYPES.toBuilder().reverseOrder(true).build();
     for (var size : List.of(1, 7, 1000)) {
-      check("forward_" + size, () -> pages(size, ALL_TYPES));
-      check("reverse_" + size, () -> pages(size, reversed));
+      check("forward_" + size, () -> usual.pages(ALL_TYPES, size));
+      check("reverse_" + size, () -> usual.pages(reversed, size));
     }
-    check("thousand_events", () -> pages(0, THOUSAND_EVENTS));
+    var thousandEvents = request(EXECUTION + "Machine:thousand_events");
+    check("thousand_events", () -> usual.pages(thousandEvents, 0));
     var bare = ALL_TYPES.toBuilder().includeExecutionData(false).build();
-    check("without_data", () -> history(bare));
-
-    check(
-        "execution_does_not_exist",
-        () ->
-            fails(
-                NOBODY,
-                ExecutionDoesNotExistException.class,
-                "Execution Does Not Exist: '" + NOBODY.executionArn() + "'"));
-    check(
-        "invalid_arn",
-        () ->
-            fails(
-                request("hello"),
-                InvalidArnException.class,
-                "Invalid Arn: 'Invalid ARN prefix: hello'"));
-    check(
-        "invalid_token",
-        () ->
-            fails(
-                ALL_TYPES.toBuilder().nextToken("x").build(),
-                InvalidTokenException.class,
-                "Invalid Token: 'Invalid token'"));
-    check(
-        "validation",
-        () ->
-            fails(
-                ALL_TYPES.toBuilder().maxResults(1001).build(),
-                ValidationException.class,
-                "1 validation error detected: Value '1001' at 'maxResults' failed to satisfy"
-                    + " constraint: Member must have value less than or equal to 1000"));
+    check("without_data", () -> usual.history(bare));
+    checkErrors(usual);
+    checkSignatures(usual, credentials);
   }
 }
