@@ -49,7 +49,8 @@ class Client:
     packages: str = "test"  # the group in deploy/packages.sh that has the tools
     fetch: tuple = ()
     build: tuple = ()
-    newest: bool = False  # fetches what is the newest, each time
+    model: str = ""  # the package of Debian that tells what it knows of the service
+    newest: bool = False  # fetches what is the newest, each time, and is quiet about it
 
     @property
     def directory(self):
@@ -69,6 +70,13 @@ class Client:
             with open(stamp, "w", encoding="utf-8") as f:
                 f.write(state)
         return env
+
+    def unknown(self, events):
+        """Names of members that the client is too old for, and drops."""
+        if not self.model:
+            return []
+        model = aws.Model(self.model)
+        return sorted(set().union(*(lost(e, model.prune(e)) for e in events)))
 
     def find_tool(self):
         """The first tool's path and version: that on PATH if it will do, else Debian's."""
@@ -108,7 +116,8 @@ class Client:
         except subprocess.TimeoutExpired as error:
             raise (Skip if skip else Failure)(error) from None
         said = done.stdout + done.stderr
-        if done.returncode and skip and skip.search(said):
+        # What was not fetched anew may still be there from before.
+        if (done.returncode or self.newest) and skip and skip.search(said):
             raise Skip(last_line(said))
         if done.returncode:
             raise Failure("%s: exit status %d\n%s" % (command[0], done.returncode, said[-4000:]))
@@ -125,6 +134,13 @@ def digest(folder, *more):
     return state.hexdigest()
 
 
+def lost(whole, rest):
+    """The names of members that are not in the rest."""
+    if not isinstance(whole, dict):
+        return set()
+    return (set(whole) - set(rest)).union(*(lost(whole[name], rest[name]) for name in rest))
+
+
 def read(path):
     with open(path, encoding="utf-8") as f:
         return f.read()
@@ -135,10 +151,12 @@ def last_line(text):
 
 
 CLIENTS = (
-    Client("cli", "cli", tools=("/usr/bin/aws",), program=("./check.sh",)),
-    Client("python-debian", "python", tools=("/usr/bin/python3",), program=("python3", "check.py")),
+    Client("cli", "cli", tools=("/usr/bin/aws",), model="awscli.botocore", program=("./check.sh",)),
+    Client("python-debian", "python", tools=("/usr/bin/python3",), model="botocore",
+           program=("python3", "check.py")),
     Client("python", "python", newest=True, tools=("/usr/bin/python3",),
-           fetch=("sh", "-c", "python3 -m venv --clear venv && venv/bin/pip install boto3"),
+           fetch=("sh", "-c", "test -x venv/bin/pip || python3 -m venv venv; "
+                              "venv/bin/pip install --quiet --upgrade boto3"),
            program=("venv/bin/python", "check.py")),
     Client("javascript", "javascript", tools=("node", "npm"), least=(20,), packages="javascript",
            fetch=("npm", "ci"), program=("node", "check.js")),
@@ -146,7 +164,8 @@ CLIENTS = (
            fetch=("go", "mod", "download"), build=("go", "build", "-o", "check", "."),
            program=("./check",)),
     Client("java", "java", tools=("java", "mvn"), least=(17,), packages="java",
-           fetch=("mvn", "--batch-mode", "dependency:build-classpath", "-Dmdep.outputFile=classpath"),
+           fetch=("mvn", "--batch-mode", "dependency:build-classpath",
+                  "-Dmdep.outputFile=classpath"),
            program=("java", "-cp", "@classpath", "Check.java")),
     Client("rust", "rust", tools=("cargo",), least=(1, 94, 1), packages="rust",
            fetch=("cargo", "fetch", "--locked"), build=("cargo", "build", "--locked", "--offline"),

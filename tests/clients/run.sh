@@ -17,5 +17,7 @@ if ! deploy/packages.sh build run test clients ||
 fi
 
 bin=$(bazel info "${options[@]}" bazel-bin 2>/dev/null)
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
 ANNALS="$bin/client/annals" ANNALSD="$bin/server/annalsd" PYTHONPATH=".:$bin/proto" \
-  exec /usr/bin/python3 tests/clients/runner.py "$@"
+  TEST_TMPDIR=$dir /usr/bin/python3 tests/clients/runner.py "$@"

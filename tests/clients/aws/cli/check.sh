@@ -63,3 +63,4 @@ if [[ $(history "$ANNALS_AHEAD" "$all_types" 2>&1) == *"Signature expired"* ]]; 
 else
   echo "not ok clock"
 fi
+AWS_ENDPOINT_URL=$ANNALS_BUSY check throttled same "$all_types" --page-size 20

@@ -157,4 +157,5 @@ func main() {
 	other := &request{ExecutionArn: aws.String(execution + "Other:all_types")}
 	check("denied", fails[*smithy.GenericAPIError](usual, other, "AccessDeniedException"))
 	check("clock", connect("ANNALS_AHEAD").history(&request{ExecutionArn: allTypes}))
+	check("throttled", connect("ANNALS_BUSY").pages(&request{ExecutionArn: allTypes}, 20))
 }

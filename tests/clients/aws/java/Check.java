@@ -131,6 +131,7 @@ public class Check {
     var other = request(EXECUTION + "Other:all_types");
     check("denied", () -> usual.fails(other, "AccessDeniedException", SfnException.class));
     check("clock", () -> new Check("ANNALS_AHEAD", credentials).history(ALL_TYPES));
+    check("throttled", () -> new Check("ANNALS_BUSY", credentials).pages(ALL_TYPES, 20));
   }
 
   public static void main(String[] args) {

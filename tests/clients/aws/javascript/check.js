@@ -44,9 +44,9 @@ async function read(client, pageSize, request) {
 }
 
 // Without a size, it is the service's: 100.
-async function pages(request, pageSize) {
+async function pages(request, pageSize, clients = usual) {
   const [found, [wanted]] = await Promise.all(
-    usual.map((client) => read(client, pageSize, request)),
+    clients.map((client) => read(client, pageSize, request)),
   );
   const full = found.slice(0, -1).every((page) => page.length === (pageSize ?? 100));
   assert(full, `pages of ${found.map((page) => page.length)}`);
@@ -111,3 +111,4 @@ await check("unknown_key", () =>
 const other = { executionArn: execution + "Other:all_types" };
 await check("denied", () => fails(other, "AccessDeniedException", sfn.SFNServiceException));
 await check("clock", () => history(allTypes, connect(undefined, env.ANNALS_AHEAD)));
+await check("throttled", () => pages(allTypes, 20, connect(undefined, env.ANNALS_BUSY)));

@@ -103,4 +103,5 @@ check("session_token", history, ALL_TYPES, key("ASIACLIENTS", "temporary", "toke
 check("wrong_secret", error, ALL_TYPES, "InvalidSignatureException", key("AKIAWRONG", "wrong"))
 check("unknown_key", error, ALL_TYPES, "UnrecognizedClientException", key("AKIANOBODY", "secret"))
 check("denied", error, {"executionArn": EXECUTION + "Other:all_types"}, "AccessDeniedException")
+check("throttled", pages, ALL_TYPES, 20, connect("ANNALS_BUSY"))
 check("clock", clock, connect("ANNALS_AHEAD")[0])

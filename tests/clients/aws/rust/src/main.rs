@@ -7,6 +7,7 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::process::Command;
 
+use aws_sdk_sfn::config::retry::RetryConfig;
 use aws_sdk_sfn::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_sfn::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_sfn::operation::get_execution_history::builders::GetExecutionHistoryInputBuilder;
@@ -107,6 +108,7 @@ fn connect(place: &str, credentials: Credentials) -> Client {
         .endpoint_url(variable(place))
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .region(Region::new(variable("AWS_REGION")))
+        .retry_config(RetryConfig::standard().with_max_attempts(10))
         .build();
     Client::from_conf(config)
 }
@@ -190,8 +192,10 @@ async fn check_signatures(usual: &Clients, credentials: Credentials) {
         usual.fails(other, "AccessDeniedException", |_| true),
     )
     .await;
-    let ahead = Clients::new("ANNALS_AHEAD", credentials);
+    let ahead = Clients::new("ANNALS_AHEAD", credentials.clone());
     check("clock", ahead.history(all_types())).await;
+    let busy = Clients::new("ANNALS_BUSY", credentials);
+    check("throttled", busy.pages("Machine:all_types", false, 20)).await;
 }
 
 #[tokio::main(flavor = "current_thread")]
