@@ -1,8 +1,9 @@
 #include "server/gateway/sigv4.h"
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/params.h>
 #include <openssl/sha.h>
 #include <string.h>
 
@@ -42,15 +43,27 @@ static void hash_hex(const void *bytes, size_t size, char ret_text[HEX_BYTES + 1
 }
 
 /* key may be where the result goes. */
-static void mac(const void *key, size_t key_size, const char *text,
+static void mac(EVP_MAC_CTX *context, const void *key, size_t key_size, const char *text,
                 uint8_t ret_mac[SHA256_DIGEST_LENGTH]) {
-  uint8_t result[SHA256_DIGEST_LENGTH];
-  unsigned size = sizeof result;
-  const uint8_t *ok =
-      HMAC(EVP_sha256(), key, (int)key_size, (const uint8_t *)text, strlen(text), result, &size);
-  g_assert(ok != NULL && size == sizeof result);
-  memcpy(ret_mac, result, sizeof result);
-  OPENSSL_cleanse(result, sizeof result);
+  size_t size = 0;
+  int ok = EVP_MAC_init(context, key, key_size, NULL) == 1 &&
+           EVP_MAC_update(context, (const uint8_t *)text, strlen(text)) == 1 &&
+           EVP_MAC_final(context, ret_mac, &size, SHA256_DIGEST_LENGTH) == 1;
+  g_assert(ok && size == SHA256_DIGEST_LENGTH);
+}
+
+/* One for a whole chain of keys: HMAC() would look its algorithms up again for each. */
+static EVP_MAC_CTX *mac_context_new(void) {
+  char digest[] = "SHA256";
+  const OSSL_PARAM params[] = {
+      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+      OSSL_PARAM_construct_end(),
+  };
+  EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+  EVP_MAC_CTX *context = EVP_MAC_CTX_new(hmac);
+  EVP_MAC_free(hmac);
+  g_assert(context != NULL && EVP_MAC_CTX_set_params(context, params) == 1);
+  return context;
 }
 
 /* --- the signature --- */
@@ -68,14 +81,16 @@ static char *string_to_sign(const struct annals_sigv4_claim *claim, const char *
 static void sign(const struct annals_access_key *key, const struct annals_sigv4_claim *claim,
                  const char *text, char ret_signature[HEX_BYTES + 1]) {
   uint8_t chain[SHA256_DIGEST_LENGTH];
+  EVP_MAC_CTX *context = mac_context_new();
   char *secret = g_strconcat("AWS4", key->secret, NULL);
-  mac(secret, strlen(secret), claim->credential[ANNALS_SIGV4_DATE], chain);
+  mac(context, secret, strlen(secret), claim->credential[ANNALS_SIGV4_DATE], chain);
   OPENSSL_cleanse(secret, strlen(secret));
   g_free(secret);
   for (size_t i = ANNALS_SIGV4_REGION; i <= ANNALS_SIGV4_END; i++) {
-    mac(chain, sizeof chain, claim->credential[i], chain);
+    mac(context, chain, sizeof chain, claim->credential[i], chain);
   }
-  mac(chain, sizeof chain, text, chain);
+  mac(context, chain, sizeof chain, text, chain);
+  EVP_MAC_CTX_free(context);
   hex(chain, ret_signature);
   OPENSSL_cleanse(chain, sizeof chain);
 }
