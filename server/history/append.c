@@ -7,6 +7,7 @@
 #include "server/history/error.h"
 #include "server/history/event_text.h"
 #include "server/history/execution_record.h"
+#include "server/history/watchers.h"
 #include "storage/frame.h"
 
 /*
@@ -389,6 +390,8 @@ static bool finish_record(struct annals_append *append) {
 static bool finish_write(struct annals_append *append) {
   enum annals_store_outcome outcome = append->write.op.outcome;
   if (outcome == ANNALS_STORE_OK) {
+    annals_watchers_tell(annals_history_watchers(append->history), append->request.execution_arn,
+                         false);
     return finish(append, stored_count(append), append->write.last_id);
   }
   if (outcome != ANNALS_STORE_CONFLICT) {

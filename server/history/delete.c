@@ -3,6 +3,7 @@
 #include "server/history/arn.h"
 #include "server/history/constraint.h"
 #include "server/history/error.h"
+#include "server/history/watchers.h"
 
 /*
  *   TAIL ──► RECORD ──► DELETE ──► done
@@ -138,6 +139,8 @@ static GError *write_error(const struct annals_store_op *op) {
 static bool finish_delete(struct annals_delete *deletion) {
   const struct annals_store_op *op = &deletion->removal.op;
   if (op->outcome == ANNALS_STORE_OK) {
+    annals_watchers_tell(annals_history_watchers(deletion->history),
+                         deletion->request.execution_arn, true);
     return false;
   }
   if (op->outcome == ANNALS_STORE_NOT_FOUND) {

@@ -1,9 +1,11 @@
 #include "server/history/history.h"
 
 #include "server/history/error.h"
+#include "server/history/watchers.h"
 
 struct annals_history {
   struct annals_history_options options;
+  struct annals_watchers *watchers;
 };
 
 enum {
@@ -19,6 +21,7 @@ static int64_t machine_clock(void *context) {
 struct annals_history *annals_history_new(const struct annals_history_options *options) {
   struct annals_history *history = g_new0(struct annals_history, 1);
   history->options = *options;
+  history->watchers = annals_watchers_new();
   if (history->options.page_bytes_max == 0) {
     history->options.page_bytes_max = PAGE_BYTES_DEFAULT;
   }
@@ -32,11 +35,19 @@ struct annals_history *annals_history_new(const struct annals_history_options *o
 }
 
 void annals_history_free(struct annals_history *history) {
+  if (history == NULL) {
+    return;
+  }
+  annals_watchers_free(history->watchers);
   g_free(history);
 }
 
 const struct annals_history_options *annals_history_options(const struct annals_history *history) {
   return &history->options;
+}
+
+struct annals_watchers *annals_history_watchers(const struct annals_history *history) {
+  return history->watchers;
 }
 
 int64_t annals_history_now_us(const struct annals_history *history) {

@@ -25,6 +25,7 @@ enum annals_progress { ANNALS_DONE, ANNALS_PENDING };
 
 struct annals_quotas;
 struct annals_token_key;
+struct annals_watchers;
 
 /* What histories are made of. Nothing is owned; all must outlive the history. */
 struct annals_history_options {
@@ -46,6 +47,9 @@ void annals_history_free(struct annals_history *history);
 
 /* Gives the options, defaults filled in. */
 const struct annals_history_options *annals_history_options(const struct annals_history *history);
+
+/* Gives those who watch executions. */
+struct annals_watchers *annals_history_watchers(const struct annals_history *history);
 
 /* Tells the time in microseconds since 1970. */
 int64_t annals_history_now_us(const struct annals_history *history);
