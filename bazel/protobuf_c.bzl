@@ -50,11 +50,11 @@ def c_proto_library(name, srcs, deps = [], root = "", **kwargs):
     )
 
 def py_proto_sources(name, proto, srcs, **kwargs):
-    """The _pb2.py modules of a c_proto_library, for a script run as a test.
+    """The _pb2.py modules of .proto files, for a script run as a test.
 
     Args:
       name: the generating rule, to name in the test's data.
-      proto: the c_proto_library.
+      proto: the c_proto_library, or a name to which _protos can be added for a filegroup.
       srcs: its .proto files.
       **kwargs: passed to the genrule.
     """
@@ -67,5 +67,45 @@ def py_proto_sources(name, proto, srcs, **kwargs):
             srcs = " ".join(srcs),
             system = _SYSTEM,
         ),
+        **kwargs
+    )
+
+def c_descriptor_set(name, hdr, deps, srcs, **kwargs):
+    """A cc_library of the descriptors of .proto files and of all that they import.
+
+    They are an array of bytes, annals_<name>, and its size, annals_<name>_size.
+
+    Args:
+      name: the library.
+      hdr: the header that declares the two.
+      deps: c_proto_library targets, and filegroups named <dep>_protos, whose files these are.
+      srcs: .proto files, by path from this package.
+      **kwargs: passed to the cc_library.
+    """
+    native.genrule(
+        name = name + "_c",
+        srcs = [d + "_protos" for d in deps],
+        outs = [name + ".c"],
+        cmd = """
+            {{
+              echo '#include "{package}/{hdr}"'
+              echo 'const uint8_t annals_{name}[] = {{'
+              protoc -I{package} -I{system} --include_imports --descriptor_set_out=/dev/stdout {srcs} |
+                od -An -v -tu1 | sed 's/[0-9][0-9]*/&,/g'
+              echo '}};'
+              echo 'const size_t annals_{name}_size = sizeof annals_{name};'
+            }} >$@
+        """.format(
+            package = native.package_name(),
+            hdr = hdr,
+            name = name,
+            srcs = " ".join(srcs),
+            system = _SYSTEM,
+        ),
+    )
+    cc_library(
+        name = name,
+        srcs = [name + ".c"],
+        hdrs = [hdr],
         **kwargs
     )

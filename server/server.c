@@ -102,7 +102,12 @@ static bool bind_grpc(struct annals_server *server, const struct annals_options 
     g_autofree char *text = annals_listen_address_text(address);
     server->grpc_host = g_strndup(text, (gsize)(strrchr(text, ':') - text));
     server->rpc = annals_rpc_server_bind(
-        &(struct annals_rpc_options){.address = text, .tls = server->trust->tls}, error);
+        &(struct annals_rpc_options){
+            .address = text,
+            .health = &server->health,
+            .tls = server->trust->tls,
+        },
+        error);
     ok = server->rpc != NULL;
     if (!ok) {
       explain_bind(address, error);

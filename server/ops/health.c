@@ -2,11 +2,20 @@
 
 void annals_health_set_phase(struct annals_health *health, enum annals_health_phase phase) {
   g_atomic_int_set(&health->phase, (gint)phase);
+  const struct annals_health_listener *listener = g_atomic_pointer_get(&health->listener);
+  if (listener != NULL) {
+    listener->on_change(listener->context);
+  }
 }
 
 void annals_health_set_probe(struct annals_health *health,
                              const struct annals_health_probe *probe) {
   g_atomic_pointer_set(&health->probe, probe);
+}
+
+void annals_health_set_listener(struct annals_health *health,
+                                const struct annals_health_listener *listener) {
+  g_atomic_pointer_set(&health->listener, listener);
 }
 
 bool annals_health_is_live(const struct annals_health *health, const char **ret_why) {

@@ -30,10 +30,17 @@ struct annals_health_probe {
   void *context;
 };
 
+/* Wants to know of every change of phase. */
+struct annals_health_listener {
+  void (*on_change)(void *context); /* on the thread that has set the phase */
+  void *context;
+};
+
 /* Private; to be zeroed, which is STARTING without a probe. */
 struct annals_health {
   gint phase;
   const struct annals_health_probe *probe;
+  const struct annals_health_listener *listener;
 };
 
 /* Moves on to a phase. */
@@ -45,6 +52,14 @@ void annals_health_set_phase(struct annals_health *health, enum annals_health_ph
  * Memory: probe must outlive its use, which ends when everybody who may ask has stopped.
  */
 void annals_health_set_probe(struct annals_health *health, const struct annals_health_probe *probe);
+
+/*
+ * Sets who is told of changes from now on; NULL: nobody.
+ *
+ * Memory: listener must outlive its use. Threads: not while another one sets the phase.
+ */
+void annals_health_set_listener(struct annals_health *health,
+                                const struct annals_health_listener *listener);
 
 /* Tells whether the server is live; if not, ret_why gets a static sentence. */
 G_GNUC_WARN_UNUSED_RESULT

@@ -27,7 +27,7 @@ bool annals_rpc_admission_enter(struct annals_rpc_admission *admission,
   pthread_mutex_lock(&admission->lock);
   bool entered = g_queue_is_empty(&admission->waiting) && take(admission, bytes);
   if (!entered) {
-    g_queue_push_tail(&admission->waiting, call);
+    g_queue_push_tail_link(&admission->waiting, &call->link);
     g_atomic_int_inc(&admission->waiting_count);
   }
   pthread_mutex_unlock(&admission->lock);
@@ -36,7 +36,24 @@ bool annals_rpc_admission_enter(struct annals_rpc_admission *admission,
 
 static struct annals_rpc_call *pop(struct annals_rpc_admission *admission) {
   g_atomic_int_add(&admission->waiting_count, -1);
-  return g_queue_pop_head(&admission->waiting);
+  return g_queue_pop_head_link(&admission->waiting)->data;
+}
+
+/* A link that is in no list has no neighbours, and is not the only one in it either. */
+static bool is_linked(const GQueue *list, const GList *link) {
+  return link->prev != NULL || link->next != NULL || list->head == link;
+}
+
+bool annals_rpc_admission_quit(struct annals_rpc_admission *admission,
+                               struct annals_rpc_call *call) {
+  pthread_mutex_lock(&admission->lock);
+  bool waits = is_linked(&admission->waiting, &call->link);
+  if (waits) {
+    g_queue_unlink(&admission->waiting, &call->link);
+    g_atomic_int_add(&admission->waiting_count, -1);
+  }
+  pthread_mutex_unlock(&admission->lock);
+  return waits;
 }
 
 struct annals_rpc_call *annals_rpc_admission_leave(struct annals_rpc_admission *admission,

@@ -28,7 +28,7 @@ struct annals_rpc_admission {
   pthread_mutex_t lock; /* of what follows */
   size_t bytes_max;
   size_t bytes;
-  GQueue waiting;     /* of struct annals_rpc_call, the one that waits longest first */
+  GQueue waiting;     /* links of struct annals_rpc_call, the one that waits longest first */
   gint waiting_count; /* atomic, to be read without the lock */
 };
 
@@ -39,6 +39,11 @@ void annals_rpc_admission_clear(struct annals_rpc_admission *admission);
 G_GNUC_WARN_UNUSED_RESULT
 bool annals_rpc_admission_enter(struct annals_rpc_admission *admission,
                                 struct annals_rpc_call *call, size_t bytes);
+
+/* Has a call wait no more. False: it has been returned already, by one of the functions below. */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_rpc_admission_quit(struct annals_rpc_admission *admission,
+                               struct annals_rpc_call *call);
 
 /*
  * Gives room back. Returns the next call if there is room for wanted bytes now, which it has taken;

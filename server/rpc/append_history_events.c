@@ -1,6 +1,6 @@
 #include "proto/wire.h"
 #include "server/history/append.h"
-#include "server/rpc/call.h"
+#include "server/rpc/methods.h"
 #include "server/rpc/request.h"
 
 enum { RESPONSE_BYTES_MAX = 64 };
@@ -54,6 +54,7 @@ static void start(struct annals_rpc_call *call) {
       .item_count = state->request.item_count,
       .trace_header = state->request.trace_header,
   };
+  state->append.cancel = &call->cancel;
   if (annals_append_run(call->history, &state->append) == ANNALS_DONE) {
     reply(call);
   } else {

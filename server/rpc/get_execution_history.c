@@ -3,7 +3,7 @@
 #include "proto/execution_data.h"
 #include "proto/wire.h"
 #include "server/history/page.h"
-#include "server/rpc/call.h"
+#include "server/rpc/methods.h"
 #include "server/rpc/request.h"
 
 enum { FIELD_EVENTS = 1, FIELD_NEXT_TOKEN = 2 };
@@ -65,6 +65,7 @@ static void start(struct annals_rpc_call *call) {
       .reverse_order = state->request.reverse_order,
       .include_execution_data = state->request.include_execution_data,
   };
+  state->page.cancel = &call->cancel;
   if (annals_page_get(call->history, &state->page) == ANNALS_DONE) {
     reply(call);
   }

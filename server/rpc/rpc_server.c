@@ -1,22 +1,27 @@
 #include "server/rpc/rpc_server.h"
 
 #include <grpc/grpc.h>
-#include <grpc/grpc_security.h>
 #include <pthread.h>
 #include <time.h>
 
-#include "server/rpc/call.h"
+#include "server/rpc/call_internal.h"
+#include "server/rpc/core.h"
+#include "server/rpc/descriptors.h"
+#include "server/rpc/health.h"
+#include "server/rpc/methods.h"
 #include "server/rpc/server_internal.h"
-#include "server/rpc/tls_credentials.h"
 
 enum {
   METHODS_MAX = 16,
   THREADS_MAX = 16,
   /* Calls that may arrive at one queue before its thread gets to post a slot again. */
   SLOTS_PER_METHOD = 64,
+  SLOTS_PER_STANDARD_METHOD = 8,
   /* For clients to see from their calls that they should go elsewhere. What comes in behind the
    * core's own shutdown is cut off without a word. */
   DRAIN_MS = 100,
+  /* For streams whose clients are slow to take the last message. */
+  STREAM_DRAIN_MS = 1000,
   /* For idle clients to see the core's GOAWAY and close their connections. */
   LINGER_MS = 500,
   /* How often waits for admission are looked at. */
@@ -24,9 +29,14 @@ enum {
   HELD_BYTES_DEFAULT = 512 * 1024 * 1024,
   /* More than the writer takes into some groups: enough to keep the disk busy. */
   ADMITTED_BYTES_DEFAULT = 96 * 1024 * 1024,
+  CALLS_DEFAULT = 4096,
+  STREAMS_DEFAULT = 20000,
 };
 
-enum phase { SERVING, DRAINING, STOPPING };
+enum phase { SERVING, DRAINING, HURRYING, STOPPING };
+
+/* What is counted apart, so that none takes the room of another. */
+enum counter { UNARY, STREAMS, STANDARD, COUNTERS };
 
 /* A completion queue and the one thread that serves it. */
 struct poller {
@@ -49,9 +59,13 @@ struct annals_rpc_server {
   size_t held_bytes_max;
   gsize held_bytes; /* atomic */
   struct annals_rpc_admission admission;
+  struct annals_rpc_health health;
+  struct annals_rpc_descriptors *descriptors;
+  GPtrArray *services;
   void *registered[METHODS_MAX];
   struct poller pollers[THREADS_MAX];
   unsigned poller_count;
+  unsigned max[COUNTERS];
   gint phase; /* atomic: enum phase */
   bool started;
   bool stopped;
@@ -61,6 +75,8 @@ struct annals_rpc_server {
   pthread_cond_t changed;
   unsigned live_calls; /* slots among them */
   unsigned accepted_calls;
+  unsigned count[COUNTERS];
+  GQueue streams; /* links of struct annals_rpc_call */
   bool shut_down;
 };
 
@@ -76,8 +92,25 @@ struct annals_history *annals_rpc_server_history(struct annals_rpc_server *serve
   return server->history;
 }
 
+struct annals_rpc_health *annals_rpc_server_health(struct annals_rpc_server *server) {
+  return &server->health;
+}
+
+const struct annals_rpc_descriptors *annals_rpc_server_descriptors(
+    const struct annals_rpc_server *server) {
+  return server->descriptors;
+}
+
+const GPtrArray *annals_rpc_server_services(const struct annals_rpc_server *server) {
+  return server->services;
+}
+
 bool annals_rpc_server_is_draining(struct annals_rpc_server *server) {
   return g_atomic_int_get(&server->phase) >= DRAINING;
+}
+
+bool annals_rpc_server_is_hurrying(struct annals_rpc_server *server) {
+  return g_atomic_int_get(&server->phase) >= HURRYING;
 }
 
 bool annals_rpc_server_is_stopping(struct annals_rpc_server *server) {
@@ -96,11 +129,52 @@ void annals_rpc_server_call_accepted(struct annals_rpc_server *server) {
   pthread_mutex_unlock(&server->lock);
 }
 
-void annals_rpc_server_call_ended(struct annals_rpc_server *server, bool accepted) {
+static enum counter counter_of(const struct annals_rpc_method *method) {
+  if (method->standard) {
+    return STANDARD;
+  }
+  return method->kind == ANNALS_RPC_UNARY ? UNARY : STREAMS;
+}
+
+bool annals_rpc_server_count_call(struct annals_rpc_server *server, struct annals_rpc_call *call) {
+  enum counter counter = counter_of(call->method);
+  pthread_mutex_lock(&server->lock);
+  call->counted = server->count[counter] < server->max[counter];
+  server->count[counter] += call->counted;
+  pthread_mutex_unlock(&server->lock);
+  return call->counted;
+}
+
+void annals_rpc_server_call_ended(struct annals_rpc_server *server,
+                                  const struct annals_rpc_call *call) {
   pthread_mutex_lock(&server->lock);
   server->live_calls--;
-  server->accepted_calls -= accepted;
+  server->accepted_calls -= call->core != NULL;
+  if (call->counted) {
+    server->count[counter_of(call->method)]--;
+  }
   pthread_cond_broadcast(&server->changed);
+  pthread_mutex_unlock(&server->lock);
+}
+
+void annals_rpc_server_add_stream(struct annals_rpc_server *server, GList *link) {
+  pthread_mutex_lock(&server->lock);
+  g_queue_push_tail_link(&server->streams, link);
+  pthread_mutex_unlock(&server->lock);
+}
+
+void annals_rpc_server_remove_stream(struct annals_rpc_server *server, GList *link) {
+  pthread_mutex_lock(&server->lock);
+  g_queue_unlink(&server->streams, link);
+  pthread_mutex_unlock(&server->lock);
+}
+
+/* A stream leaves the list before it ends: those in it can be woken. */
+static void tell_streams(struct annals_rpc_server *server) {
+  pthread_mutex_lock(&server->lock);
+  for (GList *link = server->streams.head; link != NULL; link = link->next) {
+    annals_rpc_call_wake_as(link->data, ANNALS_RPC_WOKEN_BY_SERVER);
+  }
   pthread_mutex_unlock(&server->lock);
 }
 
@@ -154,35 +228,6 @@ static void *poll(void *data) {
   }
 }
 
-static grpc_server *create_core(void) {
-  grpc_arg args[] = {
-      /* Two servers on one port would share its calls silently. */
-      {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_ALLOW_REUSEPORT, .value.integer = 0},
-      /* Probing widens the windows of streams to megabytes, which the transport then buffers for
-       * calls that still wait for admission: 680 MiB resident instead of 360 at 64 appends of
-       * 4 MiB beside 64 readers. The window of a message that is being received grows anyway. */
-      {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_HTTP2_BDP_PROBE, .value.integer = 0},
-      {.type = GRPC_ARG_INTEGER,
-       .key = GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH,
-       .value.integer = ANNALS_RPC_RECEIVE_BYTES_MAX},
-      /* The core would look at the size of a message only when it has been decompressed. */
-      {.type = GRPC_ARG_INTEGER,
-       .key = GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION,
-       .value.integer = 0},
-  };
-  grpc_channel_args channel_args = {.num_args = G_N_ELEMENTS(args), .args = args};
-  return grpc_server_create(&channel_args, NULL);
-}
-
-static int bind_port(struct annals_rpc_server *server, const struct annals_rpc_options *options) {
-  grpc_server_credentials *credentials =
-      options->tls != NULL ? annals_rpc_tls_credentials_new(&server->tls, options->tls)
-                           : grpc_insecure_server_credentials_create();
-  int port = grpc_server_add_http2_port(server->core, options->address, credentials);
-  grpc_server_credentials_release(credentials);
-  return port;
-}
-
 /* Waits are timed by the clock that nobody sets. */
 static void init_changed(pthread_cond_t *changed) {
   pthread_condattr_t attributes;
@@ -192,36 +237,53 @@ static void init_changed(pthread_cond_t *changed) {
   pthread_condattr_destroy(&attributes);
 }
 
+static size_t or_default(size_t value, size_t initial) {
+  return value != 0 ? value : initial;
+}
+
+static void set_limits(struct annals_rpc_server *server, const struct annals_rpc_options *options) {
+  annals_rpc_admission_init(&server->admission,
+                            or_default(options->admitted_bytes_max, ADMITTED_BYTES_DEFAULT));
+  server->held_bytes_max = or_default(options->held_bytes_max, HELD_BYTES_DEFAULT);
+  server->max[UNARY] = (unsigned)or_default(options->calls_max, CALLS_DEFAULT);
+  server->max[STREAMS] = (unsigned)or_default(options->streams_max, STREAMS_DEFAULT);
+  server->max[STANDARD] = server->max[STREAMS];
+  server->poller_count = CLAMP(
+      options->thread_count != 0 ? options->thread_count : g_get_num_processors(), 1, THREADS_MAX);
+}
+
+static void register_methods(struct annals_rpc_server *server) {
+  for (size_t i = 0; annals_rpc_methods[i] != NULL; i++) {
+    const struct annals_rpc_method *method = annals_rpc_methods[i];
+    g_assert(i < METHODS_MAX);
+    server->registered[i] = grpc_server_register_method(
+        server->core, method->path, NULL,
+        annals_rpc_method_has_payload(method) ? GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER
+                                              : GRPC_SRM_PAYLOAD_NONE,
+        0);
+    g_assert(server->registered[i] != NULL);
+  }
+}
+
 struct annals_rpc_server *annals_rpc_server_bind(const struct annals_rpc_options *options,
                                                  GError **error) {
   struct annals_rpc_server *server = g_new0(struct annals_rpc_server, 1);
   pthread_mutex_init(&server->lock, NULL);
   init_changed(&server->changed);
-  annals_rpc_admission_init(&server->admission, options->admitted_bytes_max != 0
-                                                    ? options->admitted_bytes_max
-                                                    : ADMITTED_BYTES_DEFAULT);
+  set_limits(server, options);
+  annals_rpc_health_init(&server->health, options->health);
+  server->descriptors = annals_rpc_descriptors_new();
+  server->services = annals_rpc_services_new();
   server->shutdown_tag.on = on_shutdown;
-  server->held_bytes_max =
-      options->held_bytes_max != 0 ? options->held_bytes_max : HELD_BYTES_DEFAULT;
-  server->poller_count = CLAMP(
-      options->thread_count != 0 ? options->thread_count : g_get_num_processors(), 1, THREADS_MAX);
   grpc_init();
-  server->core = create_core();
+  server->core = annals_rpc_core_new(options);
   for (unsigned i = 0; i < server->poller_count; i++) {
     server->pollers[i].server = server;
     server->pollers[i].queue = grpc_completion_queue_create_for_next(NULL);
     grpc_server_register_completion_queue(server->core, server->pollers[i].queue, NULL);
   }
-  for (size_t i = 0; annals_rpc_methods[i] != NULL; i++) {
-    g_assert(i < METHODS_MAX);
-    server->registered[i] = grpc_server_register_method(
-        server->core, annals_rpc_methods[i]->path, NULL,
-        annals_rpc_methods[i]->bulky ? GRPC_SRM_PAYLOAD_NONE
-                                     : GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER,
-        0);
-    g_assert(server->registered[i] != NULL);
-  }
-  server->port = bind_port(server, options);
+  register_methods(server);
+  server->port = annals_rpc_core_bind(server->core, options, &server->tls);
   if (server->port == 0) {
     g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
                 "cannot listen on %s: the port is in use, or the address is not this machine's",
@@ -236,19 +298,25 @@ int annals_rpc_server_port(const struct annals_rpc_server *server) {
   return server->port;
 }
 
+static void arm_slots(struct annals_rpc_server *server, grpc_completion_queue *queue) {
+  for (size_t i = 0; annals_rpc_methods[i] != NULL; i++) {
+    const struct annals_rpc_method *method = annals_rpc_methods[i];
+    int slots = method->standard ? SLOTS_PER_STANDARD_METHOD : SLOTS_PER_METHOD;
+    while (slots-- > 0) {
+      annals_rpc_call_arm(server, method, server->registered[i], queue);
+    }
+  }
+  /* Without this, a call of an unknown method would hang until its deadline. */
+  annals_rpc_call_arm(server, NULL, NULL, queue);
+}
+
 void annals_rpc_server_start(struct annals_rpc_server *server, struct annals_history *history) {
   server->history = history;
   server->started = true;
   grpc_server_start(server->core);
   for (unsigned i = 0; i < server->poller_count; i++) {
     struct poller *poller = &server->pollers[i];
-    for (size_t m = 0; annals_rpc_methods[m] != NULL; m++) {
-      for (int slot = 0; slot < SLOTS_PER_METHOD; slot++) {
-        annals_rpc_call_arm(server, annals_rpc_methods[m], server->registered[m], poller->queue);
-      }
-    }
-    /* Without this, a call of an unknown method would hang until its deadline. */
-    annals_rpc_call_arm(server, NULL, NULL, poller->queue);
+    arm_slots(server, poller->queue);
     int errnum = pthread_create(&poller->thread, NULL, poll, poller);
     g_assert(errnum == 0);
   }
@@ -262,6 +330,10 @@ static struct timespec in_ms(int ms) {
 
 static bool has_no_accepted_call(const struct annals_rpc_server *server) {
   return server->accepted_calls == 0;
+}
+
+static bool has_no_stream(const struct annals_rpc_server *server) {
+  return server->streams.length == 0;
 }
 
 static bool has_no_call(const struct annals_rpc_server *server) {
@@ -294,13 +366,19 @@ static void stop_unstarted(struct annals_rpc_server *server) {
 }
 
 /*
- * Calls under way get the grace, new ones are told to go elsewhere; then the core shuts down.
- * Connections on which there is no call are not worth a wait.
+ * Streams are ended, calls under way get the grace, new ones are told to go elsewhere; then the
+ * core shuts down. Connections on which there is no call are not worth a wait.
  */
 static void stop_started(struct annals_rpc_server *server, int grace_ms) {
   struct timespec grace = in_ms(grace_ms);
+  struct timespec streams_grace = in_ms(MIN(STREAM_DRAIN_MS, grace_ms));
   g_atomic_int_set(&server->phase, DRAINING);
+  tell_streams(server);
   g_usleep((gulong)MIN(DRAIN_MS, grace_ms) * 1000);
+  if (!wait_until(server, has_no_stream, &streams_grace)) {
+    g_atomic_int_set(&server->phase, HURRYING);
+    tell_streams(server);
+  }
   wait_until(server, has_no_accepted_call, &grace);
   g_atomic_int_set(&server->phase, STOPPING);
   grpc_server_shutdown_and_notify(server->core, server->pollers[0].queue, &server->shutdown_tag);
@@ -352,6 +430,9 @@ void annals_rpc_server_free(struct annals_rpc_server *server) {
     grpc_completion_queue_destroy(server->pollers[i].queue);
   }
   annals_rpc_admission_clear(&server->admission);
+  annals_rpc_health_clear(&server->health);
+  annals_rpc_descriptors_free(server->descriptors);
+  g_ptr_array_unref(server->services);
   pthread_mutex_destroy(&server->lock);
   pthread_cond_destroy(&server->changed);
   grpc_shutdown_blocking();

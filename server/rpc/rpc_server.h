@@ -1,5 +1,5 @@
 /*
- * HistoryService on gRPC's C core.
+ * HistoryService, health and reflection on gRPC's C core.
  *
  * Floor 3. Each completion queue has one thread, which does the socket work, runs the handlers and
  * sends the replies of its calls. Handlers do not block: what the store cannot answer at once goes
@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 #include "server/history/history.h"
+#include "server/ops/health.h"
 #include "server/ops/tls.h"
 
 G_BEGIN_DECLS
@@ -23,16 +24,31 @@ enum {
    * the domain's errors.
    */
   ANNALS_RPC_RECEIVE_BYTES_MAX = 8 * 1024 * 1024,
+  /* Of a call's metadata; beyond it the core answers RESOURCE_EXHAUSTED. */
+  ANNALS_RPC_METADATA_BYTES_MAX = 16 * 1024,
 };
 
+/* How a server is set up. Nothing is owned. 0 in a limit is its default, 0 in a time is never. */
 struct annals_rpc_options {
-  const char *address;       /* HOST:PORT; port 0: any free one */
-  unsigned thread_count;     /* completion queues; 0: one per processor, 16 at most */
-  size_t held_bytes_max;     /* requests and replies under way, of all calls; beyond it calls are
-                                OVERLOADED; 0: 512 MiB */
-  size_t admitted_bytes_max; /* of appends at once; more stay with their clients; at least 4 MiB;
-                                0: 96 MiB */
-  struct annals_tls *tls;    /* not owned; must outlive the server; NULL: without TLS */
+  const char *address;          /* HOST:PORT; port 0: any free one */
+  struct annals_health *health; /* what health tells; must outlive the server; NULL: always well */
+  struct annals_tls *tls;       /* must outlive the server; NULL: without TLS */
+  unsigned thread_count;        /* completion queues; 0: one per processor, 16 at most */
+
+  /* Beyond these limits calls are OVERLOADED, but for admitted_bytes_max: appends wait. */
+  size_t held_bytes_max;           /* requests and answers under way, of all calls; 512 MiB */
+  size_t admitted_bytes_max;       /* of appends at once, at least 4 MiB; 96 MiB */
+  unsigned calls_max;              /* under way at once; 4,096 */
+  unsigned streams_max;            /* open at once; 20,000 */
+  unsigned connection_streams_max; /* calls and streams of one connection: the core has more wait;
+                                      1,000 */
+
+  int keepalive_ms;            /* pings a connection that is silent for so long */
+  int keepalive_timeout_ms;    /* and closes it without an answer; 20 s */
+  int client_ping_interval_ms; /* clients that ping more often lose their connection */
+  int connection_idle_ms;      /* closes connections without calls */
+  int connection_age_ms;       /* closes connections of that age, give or take a tenth */
+  int connection_age_grace_ms; /* and cuts off calls that take longer than that */
 };
 
 struct annals_rpc_server;
@@ -52,8 +68,8 @@ int annals_rpc_server_port(const struct annals_rpc_server *server);
 void annals_rpc_server_start(struct annals_rpc_server *server, struct annals_history *history);
 
 /*
- * Stops taking calls, lets those under way finish for up to grace_ms, cancels the rest and returns
- * when all is quiet. Idempotent; also for a server that was never started.
+ * Stops taking calls, ends streams, lets calls under way finish for up to grace_ms, cancels the
+ * rest and returns when all is quiet. Idempotent; also for a server that was never started.
  */
 void annals_rpc_server_stop(struct annals_rpc_server *server, int grace_ms);
 

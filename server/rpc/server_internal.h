@@ -2,6 +2,8 @@
  * What calls need of their server.
  *
  * Floor 3, private to server/rpc.
+ *
+ * Threads: any, for all functions.
  */
 #ifndef ANNALS_SERVER_RPC_SERVER_INTERNAL_H_
 #define ANNALS_SERVER_RPC_SERVER_INTERNAL_H_
@@ -14,15 +16,27 @@
 
 G_BEGIN_DECLS
 
+struct annals_rpc_call;
 struct annals_rpc_server;
 
 grpc_server *annals_rpc_server_core(struct annals_rpc_server *server);
 struct annals_history *annals_rpc_server_history(struct annals_rpc_server *server);
-
 struct annals_rpc_admission *annals_rpc_server_admission(struct annals_rpc_server *server);
+struct annals_rpc_health *annals_rpc_server_health(struct annals_rpc_server *server);
 
-/* Tells whether calls are to be refused, and then whether slots are to be armed no more. */
+/* Gives the descriptors of what is served. */
+const struct annals_rpc_descriptors *annals_rpc_server_descriptors(
+    const struct annals_rpc_server *server);
+
+/* Gives the full names of the services, in the order of their methods. */
+const GPtrArray *annals_rpc_server_services(const struct annals_rpc_server *server);
+
+/*
+ * Tells whether calls are to be refused; then, whether streams that wait for their clients are to
+ * be cut; then, whether slots are to be armed no more.
+ */
 bool annals_rpc_server_is_draining(struct annals_rpc_server *server);
+bool annals_rpc_server_is_hurrying(struct annals_rpc_server *server);
 bool annals_rpc_server_is_stopping(struct annals_rpc_server *server);
 
 /*
@@ -31,7 +45,16 @@ bool annals_rpc_server_is_stopping(struct annals_rpc_server *server);
  */
 void annals_rpc_server_call_began(struct annals_rpc_server *server);
 void annals_rpc_server_call_accepted(struct annals_rpc_server *server);
-void annals_rpc_server_call_ended(struct annals_rpc_server *server, bool accepted);
+void annals_rpc_server_call_ended(struct annals_rpc_server *server,
+                                  const struct annals_rpc_call *call);
+
+/* Counts a call among those under way, or returns false: there are enough. */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_rpc_server_count_call(struct annals_rpc_server *server, struct annals_rpc_call *call);
+
+/* Keeps the streams that are to be told when the server stops, by their links. */
+void annals_rpc_server_add_stream(struct annals_rpc_server *server, GList *link);
+void annals_rpc_server_remove_stream(struct annals_rpc_server *server, GList *link);
 
 /*
  * Takes bytes out of what all calls may hold, or returns false, when that is used up: else clients

@@ -98,7 +98,9 @@ TEST_F(PageTest, HoldsAHundredEventsUnlessToldOtherwise) {
 
 // Everything fits but the token: a page without it would look like the last one.
 TEST(PageMemory, IsNotServedWithoutItsToken) {
-  Service service({1, 32 << 20});
+  ServiceOptions options = Threads(1);
+  options.page_bytes_max = 32 << 20;
+  Service service(options);
   const size_t buffer_max = 16 << 20;
   const size_t input_max = 256 * 1024;
   std::vector<std::string> events = {PlainEvent(1).Bytes()};

@@ -8,7 +8,7 @@ namespace {
 class Pending : public ::testing::Test {
  protected:
   // One queue: what one connection sends is taken in the order it was sent in.
-  Pending() : service_({1, 0}) {
+  Pending() : service_(Threads(1)) {
     EXPECT_EQ(Appended(service_.Append(Arn(), PlainEvents(1, 3))).appended, 3);
     annals_faulty_store_set_pending(service_.store(), true);
   }
@@ -91,8 +91,31 @@ TEST_F(Pending, BearsClientsThatCancel) {
   EXPECT_EQ(append->Wait().code, GRPC_STATUS_CANCELLED);
   Flush();
   LetGo();
-  // What has begun is done: nobody can tell a client that it was not.
-  EXPECT_EQ(Appended(StartAppend(4, 4)->Wait()).already_stored, 1);
+  // The append had not been handed to the store.
+  EXPECT_EQ(Appended(StartAppend(4, 4)->Wait()).already_stored, 0);
+}
+
+// Calls of one connection go to one queue. While its thread stands still, the other one does the
+// connection's socket work.
+TEST(PendingTwoQueues, DoesNotBeginWhatIsTooLate) {
+  Service service(Threads(2));
+  ASSERT_EQ(Appended(service.Append(Arn(), PlainEvents(1, 3))).appended, 3);
+  annals_faulty_store_set_pending(service.store(), true);
+  annals_faulty_store_set_held(service.store(), true);
+  service.watched().ReturnAfterCompletions(1);
+  const int reads = annals_faulty_store_calls(service.store(), ANNALS_FAULTY_READ);
+  PageRequest request;
+  request.arn = Arn();
+  auto blocker = service.client().Start(kPagePath, request.Bytes());
+  service.watched().WaitForCalls(3);
+  CallOptions options;
+  options.timeout_ms = 200;  // enough to arrive
+  auto late = service.client().Start(kPagePath, request.Bytes(), options);
+  EXPECT_EQ(late->Wait().code, GRPC_STATUS_DEADLINE_EXCEEDED);
+  annals_faulty_store_set_held(service.store(), false);
+  EXPECT_EQ(Page(blocker->Wait()).events, PlainEvents(1, 3));
+  EXPECT_EQ(service.client().Call("/x", "").code, GRPC_STATUS_UNIMPLEMENTED);
+  EXPECT_EQ(annals_faulty_store_calls(service.store(), ANNALS_FAULTY_READ), reads + 1);
 }
 
 TEST_F(Pending, BearsClientsThatGoAway) {

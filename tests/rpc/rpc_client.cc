@@ -113,15 +113,49 @@ ErrorDetails ReadErrorDetails(const std::string &bytes) {
   return error;
 }
 
+namespace {
+
+grpc_call *NewCall(grpc_channel *channel, grpc_completion_queue *queue, const std::string &path,
+                   int64_t timeout_ms) {
+  gpr_timespec deadline =
+      gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(timeout_ms, GPR_TIMESPAN));
+  grpc_slice method = grpc_slice_from_copied_buffer(path.data(), path.size());
+  grpc_call *call = grpc_channel_create_call(channel, nullptr, GRPC_PROPAGATE_DEFAULTS, queue,
+                                             method, nullptr, deadline, nullptr);
+  grpc_slice_unref(method);
+  return call;
+}
+
+Reply MakeReply(grpc_status_code status, const grpc_slice &message,
+                const grpc_metadata_array &trailers) {
+  Reply reply;
+  reply.code = status;
+  reply.message = StringOf(message);
+  for (size_t i = 0; i < trailers.count; i++) {
+    const grpc_metadata &metadata = trailers.metadata[i];
+    if (grpc_slice_str_cmp(metadata.key, "grpc-status-details-bin") == 0) {
+      EXPECT_FALSE(reply.has_details);
+      reply.has_details = true;
+      reply.error = ReadErrorDetails(StringOf(metadata.value));
+    }
+  }
+  return reply;
+}
+
+void Drain(grpc_completion_queue *queue) {
+  grpc_completion_queue_shutdown(queue);
+  while (grpc_completion_queue_next(queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), nullptr).type !=
+         GRPC_QUEUE_SHUTDOWN) {
+  }
+  grpc_completion_queue_destroy(queue);
+}
+
+}  // namespace
+
 PendingCall::PendingCall(grpc_channel *channel, const std::string &path, const std::string &request,
                          const CallOptions &options)
     : queue_(grpc_completion_queue_create_for_next(nullptr)) {
-  gpr_timespec deadline = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                                       gpr_time_from_millis(options.timeout_ms, GPR_TIMESPAN));
-  grpc_slice method = grpc_slice_from_copied_buffer(path.data(), path.size());
-  call_ = grpc_channel_create_call(channel, nullptr, GRPC_PROPAGATE_DEFAULTS, queue_, method,
-                                   nullptr, deadline, nullptr);
-  grpc_slice_unref(method);
+  call_ = NewCall(channel, queue_, path, options.timeout_ms);
   if (!options.without_message) {
     grpc_slice slice = grpc_slice_from_copied_buffer(request.data(), request.size());
     request_ = options.compressed
@@ -169,11 +203,7 @@ PendingCall::~PendingCall() {
     grpc_byte_buffer_destroy(response_);
   }
   grpc_call_unref(call_);
-  grpc_completion_queue_shutdown(queue_);
-  while (grpc_completion_queue_next(queue_, gpr_inf_future(GPR_CLOCK_MONOTONIC), nullptr).type !=
-         GRPC_QUEUE_SHUTDOWN) {
-  }
-  grpc_completion_queue_destroy(queue_);
+  Drain(queue_);
 }
 
 void PendingCall::Cancel() {
@@ -181,19 +211,9 @@ void PendingCall::Cancel() {
 }
 
 void PendingCall::TakeReply() {
-  Reply reply;
-  reply.code = status_;
-  reply.message = StringOf(message_);
+  Reply reply = MakeReply(status_, message_, trailing_metadata_);
   if (response_ != nullptr) {
     reply.body = StringOf(response_);
-  }
-  for (size_t i = 0; i < trailing_metadata_.count; i++) {
-    const grpc_metadata &metadata = trailing_metadata_.metadata[i];
-    if (grpc_slice_str_cmp(metadata.key, "grpc-status-details-bin") == 0) {
-      EXPECT_FALSE(reply.has_details);
-      reply.has_details = true;
-      reply.error = ReadErrorDetails(StringOf(metadata.value));
-    }
   }
   reply_ = reply;
 }
@@ -204,6 +224,102 @@ const Reply &PendingCall::Wait() {
         grpc_completion_queue_next(queue_, gpr_inf_future(GPR_CLOCK_MONOTONIC), nullptr);
     EXPECT_EQ(event.type, GRPC_OP_COMPLETE);
     TakeReply();
+  }
+  return *reply_;
+}
+
+StreamCall::StreamCall(grpc_channel *channel, const std::string &path, int64_t timeout_ms)
+    : queue_(grpc_completion_queue_create_for_next(nullptr)),
+      call_(NewCall(channel, queue_, path, timeout_ms)) {
+  grpc_metadata_array_init(&initial_metadata_);
+  grpc_metadata_array_init(&trailing_metadata_);
+  message_ = grpc_empty_slice();
+  grpc_op op = {};
+  op.op = GRPC_OP_SEND_INITIAL_METADATA;
+  EXPECT_EQ(grpc_call_start_batch(call_, &op, 1, &queue_, nullptr), GRPC_CALL_OK);
+  op = {};
+  op.op = GRPC_OP_RECV_INITIAL_METADATA;
+  op.data.recv_initial_metadata.recv_initial_metadata = &initial_metadata_;
+  EXPECT_EQ(grpc_call_start_batch(call_, &op, 1, &initial_metadata_, nullptr), GRPC_CALL_OK);
+  op = {};
+  op.op = GRPC_OP_RECV_STATUS_ON_CLIENT;
+  op.data.recv_status_on_client.trailing_metadata = &trailing_metadata_;
+  op.data.recv_status_on_client.status = &status_;
+  op.data.recv_status_on_client.status_details = &message_;
+  EXPECT_EQ(grpc_call_start_batch(call_, &op, 1, &status_, nullptr), GRPC_CALL_OK);
+}
+
+StreamCall::~StreamCall() {
+  Cancel();
+  Finish();
+  grpc_slice_unref(message_);
+  grpc_metadata_array_destroy(&initial_metadata_);
+  grpc_metadata_array_destroy(&trailing_metadata_);
+  grpc_call_unref(call_);
+  Drain(queue_);
+}
+
+bool StreamCall::WaitFor(void *tag) {
+  while (done_.count(tag) == 0) {
+    grpc_event event =
+        grpc_completion_queue_next(queue_, gpr_inf_future(GPR_CLOCK_MONOTONIC), nullptr);
+    done_[event.tag] = event.success != 0;
+  }
+  return done_[tag];
+}
+
+bool StreamCall::Run(const grpc_op *ops, size_t count, void *tag) {
+  EXPECT_EQ(grpc_call_start_batch(call_, ops, count, tag, nullptr), GRPC_CALL_OK);
+  done_.erase(tag);
+  return WaitFor(tag);
+}
+
+bool StreamCall::Send(const std::string &message, bool last) {
+  grpc_slice slice = grpc_slice_from_copied_buffer(message.data(), message.size());
+  grpc_byte_buffer *buffer = grpc_raw_byte_buffer_create(&slice, 1);
+  grpc_op ops[2] = {};
+  ops[0].op = GRPC_OP_SEND_MESSAGE;
+  ops[0].data.send_message.send_message = buffer;
+  ops[1].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
+  const bool sent = Run(ops, last ? 2 : 1, &slice);
+  grpc_byte_buffer_destroy(buffer);
+  grpc_slice_unref(slice);
+  return sent;
+}
+
+bool StreamCall::Close() {
+  grpc_op op = {};
+  op.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
+  return Run(&op, 1, &op);
+}
+
+bool StreamCall::WaitUntilOpen() {
+  return WaitFor(&initial_metadata_) && done_.count(&status_) == 0;
+}
+
+std::optional<std::string> StreamCall::Receive() {
+  grpc_byte_buffer *buffer = nullptr;
+  grpc_op op = {};
+  op.op = GRPC_OP_RECV_MESSAGE;
+  op.data.recv_message.recv_message = &buffer;
+  Run(&op, 1, &buffer);
+  if (buffer == nullptr) {
+    return std::nullopt;
+  }
+  std::string message = StringOf(buffer);
+  grpc_byte_buffer_destroy(buffer);
+  return message;
+}
+
+void StreamCall::Cancel() {
+  EXPECT_EQ(grpc_call_cancel(call_, nullptr), GRPC_CALL_OK);
+}
+
+const Reply &StreamCall::Finish() {
+  if (!reply_.has_value()) {
+    WaitFor(&status_);
+    WaitFor(&initial_metadata_);
+    reply_ = MakeReply(status_, message_, trailing_metadata_);
   }
   return *reply_;
 }
@@ -232,6 +348,10 @@ RpcClient::~RpcClient() {
 std::unique_ptr<PendingCall> RpcClient::Start(const std::string &path, const std::string &request,
                                               const CallOptions &options) {
   return std::make_unique<PendingCall>(channel_, path, request, options);
+}
+
+std::unique_ptr<StreamCall> RpcClient::Open(const std::string &path, int64_t timeout_ms) {
+  return std::make_unique<StreamCall>(channel_, path, timeout_ms);
 }
 
 Reply RpcClient::Call(const std::string &path, const std::string &request,

@@ -76,6 +76,39 @@ class PendingCall {
   std::optional<Reply> reply_;
 };
 
+// A stream under way, one step at a time. Ends when it goes.
+class StreamCall {
+ public:
+  StreamCall(grpc_channel *channel, const std::string &path, int64_t timeout_ms);
+  ~StreamCall();
+  StreamCall(const StreamCall &) = delete;
+  StreamCall &operator=(const StreamCall &) = delete;
+
+  // Returns whether it went out. The last one closes the client's half.
+  bool Send(const std::string &message, bool last = false);
+  bool Close();
+  // Waits until the stream is open. False: it has failed before.
+  bool WaitUntilOpen();
+  // The next message; none: there are no more.
+  std::optional<std::string> Receive();
+  void Cancel();
+  // Waits for the end.
+  const Reply &Finish();
+
+ private:
+  bool Run(const grpc_op *ops, size_t count, void *tag);
+  bool WaitFor(void *tag);
+
+  grpc_completion_queue *queue_;
+  grpc_call *call_;
+  grpc_metadata_array initial_metadata_;
+  grpc_metadata_array trailing_metadata_;
+  grpc_status_code status_ = GRPC_STATUS_UNKNOWN;
+  grpc_slice message_;
+  std::map<void *, bool> done_;
+  std::optional<Reply> reply_;
+};
+
 // A connection of its own, with gRPC's default limits.
 class RpcClient {
  public:
@@ -86,6 +119,7 @@ class RpcClient {
 
   std::unique_ptr<PendingCall> Start(const std::string &path, const std::string &request,
                                      const CallOptions &options = {});
+  std::unique_ptr<StreamCall> Open(const std::string &path, int64_t timeout_ms = 60000);
   Reply Call(const std::string &path, const std::string &request, const CallOptions &options = {});
 
  private:

@@ -6,6 +6,12 @@
 
 namespace annals_test {
 
+ServiceOptions Threads(unsigned thread_count) {
+  ServiceOptions options;
+  options.rpc.thread_count = thread_count;
+  return options;
+}
+
 Service::Service(const ServiceOptions &options) : options_(options) {
   GError *error = nullptr;
   const std::string path = dir_.path() + "/rocksdb";
@@ -27,6 +33,7 @@ Service::Service(const ServiceOptions &options) : options_(options) {
   history.now_us = NowUs;
   history.now_context = this;
   history_ = annals_history_new(&history);
+  SetHealth(ANNALS_HEALTH_READY);
   Restart();
 }
 
@@ -44,11 +51,9 @@ void Service::Restart() {
   GError *error = nullptr;
   client_.reset();
   annals_rpc_server_free(rpc_);
-  annals_rpc_options options = {};
+  annals_rpc_options options = options_.rpc;
   options.address = "127.0.0.1:0";
-  options.thread_count = options_.thread_count;
-  options.held_bytes_max = options_.held_bytes_max;
-  options.admitted_bytes_max = options_.admitted_bytes_max;
+  options.health = &health_;
   rpc_ = annals_rpc_server_bind(&options, &error);
   g_assert_no_error(error);
   annals_rpc_server_start(rpc_, history_);

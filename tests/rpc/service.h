@@ -23,11 +23,15 @@
 namespace annals_test {
 
 struct ServiceOptions {
-  unsigned thread_count = 2;
+  ServiceOptions() {
+    rpc.thread_count = 2;
+  }
+  annals_rpc_options rpc = {};  // address and health are the service's own
   size_t page_bytes_max = 0;
-  size_t held_bytes_max = 0;
-  size_t admitted_bytes_max = 0;
 };
+
+// The defaults, but for so many queues.
+ServiceOptions Threads(unsigned thread_count);
 
 constexpr int64_t kTokenTtlSeconds = 3600;
 
@@ -59,6 +63,10 @@ class Service {
   }
   void Restart();
 
+  void SetHealth(annals_health_phase phase) {
+    annals_health_set_phase(&health_, phase);
+  }
+
   // What clients get, on a connection of the object's own.
   Reply Append(const AppendRequest &request);
   Reply Append(const std::string &arn, const std::vector<std::string> &events);
@@ -77,6 +85,7 @@ class Service {
   static int64_t NowUs(void *context);
 
   ServiceOptions options_;
+  annals_health health_ = {};
   TempDir dir_;
   annals_store *faulty_ = nullptr;
   std::unique_ptr<WatchedStore> watched_;

@@ -1,0 +1,30 @@
+/*
+ * All methods that are served, one file each.
+ *
+ * Floor 3, private to server/rpc.
+ */
+#ifndef ANNALS_SERVER_RPC_METHODS_H_
+#define ANNALS_SERVER_RPC_METHODS_H_
+
+#include "server/rpc/call.h"
+
+G_BEGIN_DECLS
+
+extern const struct annals_rpc_method annals_rpc_append_history_events;
+extern const struct annals_rpc_method annals_rpc_get_execution_history;
+extern const struct annals_rpc_method annals_rpc_health_check;
+extern const struct annals_rpc_method annals_rpc_health_list;
+extern const struct annals_rpc_method annals_rpc_health_watch;
+extern const struct annals_rpc_method annals_rpc_reflection_v1;
+extern const struct annals_rpc_method annals_rpc_reflection_v1alpha;
+
+/* Ended by NULL. */
+extern const struct annals_rpc_method *const annals_rpc_methods[];
+
+/* Gives the full names of their services, in the order of the table. Memory: unref it. */
+G_GNUC_WARN_UNUSED_RESULT
+GPtrArray *annals_rpc_services_new(void);
+
+G_END_DECLS
+
+#endif

@@ -1,0 +1,117 @@
+#include <grpc/byte_buffer.h>
+#include <grpc/slice.h>
+
+#include "server/history/error.h"
+#include "server/ops/log.h"
+#include "server/rpc/call_internal.h"
+#include "server/rpc/rpc_status.h"
+#include "server/rpc/server_internal.h"
+
+bool annals_rpc_call_hold(struct annals_rpc_call *call, size_t bytes) {
+  if (!annals_rpc_server_hold(call->server, bytes)) {
+    return false;
+  }
+  call->held_bytes += bytes;
+  return true;
+}
+
+void annals_rpc_call_unhold(struct annals_rpc_call *call, size_t bytes) {
+  g_assert(call->held_bytes >= bytes);
+  call->held_bytes -= bytes;
+  annals_rpc_server_release(call->server, bytes);
+}
+
+bool annals_rpc_call_put_message(struct annals_rpc_call *call, struct annals_buffer *message) {
+  size_t held = call->method->standard ? 0 : message->len;
+  if (message->failed || !annals_rpc_call_hold(call, held)) {
+    annals_buffer_clear(message);
+    return false;
+  }
+  size_t size;
+  uint8_t *bytes = annals_buffer_steal(message, &size);
+  grpc_slice slice = grpc_slice_new(bytes, size, g_free);
+  call->message_held_bytes = held;
+  call->message = grpc_raw_byte_buffer_create(&slice, 1);
+  grpc_slice_unref(slice);
+  return true;
+}
+
+/* In one batch: what has not been sent yet of metadata and message, and the status. */
+static void send_end(struct annals_rpc_call *call, int code, const grpc_slice *text,
+                     grpc_metadata *trailers, size_t trailer_count) {
+  grpc_op ops[3] = {0};
+  size_t count = 0;
+  if (!call->opened) {
+    ops[count++].op = GRPC_OP_SEND_INITIAL_METADATA;
+  }
+  if (call->message != NULL) {
+    ops[count].op = GRPC_OP_SEND_MESSAGE;
+    ops[count++].data.send_message.send_message = call->message;
+  }
+  ops[count].op = GRPC_OP_SEND_STATUS_FROM_SERVER;
+  ops[count].data.send_status_from_server.status = (grpc_status_code)code;
+  ops[count].data.send_status_from_server.status_details = (grpc_slice *)text;
+  ops[count].data.send_status_from_server.trailing_metadata = trailers;
+  ops[count++].data.send_status_from_server.trailing_metadata_count = trailer_count;
+  g_assert(!call->ended);
+  call->ended = true;
+  annals_rpc_call_start_batch(call, ops, count, &call->end_tag);
+  annals_rpc_call_unref(call);
+}
+
+static enum annals_log_level level_of(const struct annals_reason_info *reason) {
+  if (reason->http_status == 500) {
+    return ANNALS_LOG_ERROR;
+  }
+  /* A client that has what it wanted from a stream leaves in this way. */
+  return reason == annals_reason_info(ANNALS_REASON_CANCELLED) ? ANNALS_LOG_DEBUG : ANNALS_LOG_INFO;
+}
+
+static void log_failure(const struct annals_rpc_call *call, const GError *error) {
+  const struct annals_reason_info *reason = annals_reason_info(annals_error_reason(error));
+  const struct annals_log_field fields[] = {
+      ANNALS_LOG_TEXT("method", call->method != NULL ? call->method->path : NULL),
+      ANNALS_LOG_TEXT("reason", reason->name),
+      /* Of failures that are the client's the text may quote the request. */
+      ANNALS_LOG_TEXT("detail", reason->http_status >= 500 ? annals_error_detail(error) : NULL),
+      ANNALS_LOG_NUMBER("duration_us", g_get_monotonic_time() - call->started_us),
+  };
+  annals_log_write(level_of(reason), "call failed", fields, G_N_ELEMENTS(fields));
+}
+
+void annals_rpc_call_end(struct annals_rpc_call *call, const GError *error) {
+  if (error == NULL) {
+    send_end(call, GRPC_STATUS_OK, NULL, NULL, 0);
+    return;
+  }
+  const struct annals_reason_info *reason = annals_reason_info(annals_error_reason(error));
+  g_autofree char *message = annals_rpc_status_message(error);
+  size_t size;
+  g_autofree uint8_t *details = annals_rpc_status_details(error, &size);
+  grpc_slice text = grpc_slice_from_copied_string(message);
+  grpc_metadata trailer = {
+      .key = grpc_slice_from_static_string("grpc-status-details-bin"),
+      .value = grpc_slice_from_copied_buffer((const char *)details, size),
+  };
+  log_failure(call, error);
+  send_end(call, reason->grpc_code, &text, &trailer, 1);
+  grpc_slice_unref(text);
+  grpc_slice_unref(trailer.value);
+}
+
+void annals_rpc_call_reply(struct annals_rpc_call *call, struct annals_buffer *message) {
+  g_autoptr(GError) error = NULL;
+  if (!annals_rpc_call_put_message(call, message)) {
+    error = annals_error_new(ANNALS_REASON_OVERLOADED, "no memory for this answer");
+  }
+  annals_rpc_call_end(call, error);
+}
+
+void annals_rpc_call_fail(struct annals_rpc_call *call, const GError *error) {
+  if (!annals_rpc_call_is_stream(call)) {
+    annals_rpc_call_end(call, error);
+  } else if (!call->ending) {
+    call->ending = true;
+    call->end_error = g_error_copy(error);
+  }
+}
