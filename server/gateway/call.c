@@ -5,7 +5,7 @@
 
 #include "proto/buffer.h"
 #include "server/gateway/aws_error.h"
-#include "server/gateway/http_check.h"
+#include "server/gateway/head.h"
 #include "server/gateway/library_reply.h"
 #include "server/gateway/operation.h"
 #include "server/gateway/request.h"
@@ -276,51 +276,6 @@ static enum MHD_Result dispatch(struct annals_call *call, const char *method) {
   return ok ? admit(call) : answer(call);
 }
 
-/* What is looked at of a head before a byte of the body. */
-struct head {
-  struct annals_http_check check;
-  bool plain;
-  const char *last; /* where the last line's text ends */
-};
-
-static enum MHD_Result on_header(void *context, enum MHD_ValueKind kind, const char *name,
-                                 size_t name_size, const char *value, size_t value_size) {
-  (void)kind;
-  struct head *head = context;
-  annals_http_check_header(&head->check, name, name_size, value, value_size);
-  head->plain = head->plain && annals_http_line_is_plain(name, name_size, value, value_size);
-  head->last = MAX(head->last, value + value_size);
-  return MHD_YES;
-}
-
-/* method: the first word of the head, and with it the head's first byte. */
-static bool is_whole(const struct annals_call *call, const struct head *head, const char *method) {
-  const union MHD_ConnectionInfo *info =
-      MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-  return info != NULL && annals_http_head_is_whole(method, info->header_size, head->last);
-}
-
-static const char *head_problem(const struct annals_call *call, const char *method,
-                                const char *version) {
-  const size_t size = strlen(version);
-  struct head head = {
-      .plain = annals_http_line_is_plain(version, size, version, size),
-      .last = version + size,
-  };
-  MHD_get_connection_values_n(call->connection, MHD_HEADER_KIND, on_header, &head);
-  const char *problem = annals_http_check_end(&head.check, version);
-  if (problem == NULL && !annals_http_request_line_is_plain(method, call->target, version)) {
-    problem = "the request line is not METHOD TARGET VERSION";
-  }
-  if (problem == NULL && !head.plain) {
-    problem = "a line is folded or does not end with CRLF";
-  }
-  if (problem == NULL && !is_whole(call, &head, method)) {
-    problem = "a header has no name";
-  }
-  return problem;
-}
-
 /* What the head says of the body: refuses one that is too large, lets another one come. */
 static enum MHD_Result take_lengths(struct annals_call *call, const char *method) {
   const char *length = header(call, MHD_HTTP_HEADER_CONTENT_LENGTH);
@@ -351,7 +306,11 @@ static enum MHD_Result take_head(struct annals_call *call, const char *method,
                                  const char *version) {
   annals_in_flight_begin_call(&call->context->in_flight);
   call->stage = STAGE_BODY;
-  const char *problem = head_problem(call, method, version);
+  if (annals_head_is_too_large(call->connection)) {
+    annals_library_reply_send(call->connection, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE);
+    return MHD_NO;
+  }
+  const char *problem = annals_head_problem(call->connection, method, call->target, version);
   if (problem != NULL) {
     call->close = true;
     return refuse(call, ANNALS_GATEWAY_ERROR_AMBIGUOUS_HTTP, problem);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "server/gateway/call.h"
+#include "server/gateway/head.h"
 #include "server/gateway/library_reply.h"
 #include "server/gateway/tls_handshake.h"
 #include "server/ops/descriptors.h"
@@ -13,14 +14,11 @@
 
 enum {
   /* SDKs keep pools of idle connections. Each costs a descriptor, of which the store and gRPC
-     need some too, and what of CONNECTION_MEMORY_BYTES its requests have touched. */
+     need some too, and what of ANNALS_CONNECTION_MEMORY_BYTES its requests have touched. */
   CONNECTION_COUNT_MAX = 4096,
   CONNECTION_COUNT_MIN = 64,
   DESCRIPTOR_SHARE = 4,
   CONNECTION_TIMEOUT_S = 60,
-  /* Per connection: the head of a request must fit; AWS session tokens have up to 4 KiB or
-     so. */
-  CONNECTION_MEMORY_BYTES = 32 * 1024,
   STOP_TIMEOUT_MS = 10000,
 };
 
@@ -46,7 +44,7 @@ static void on_log(G_GNUC_UNUSED void *context, const char *format, va_list args
 static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
                           enum MHD_ConnectionNotificationCode code) {
   struct annals_gateway *gateway = context;
-  annals_library_reply_watch(socket_context, code);
+  annals_library_reply_watch(&gateway->context.in_flight, socket_context, code);
   if (code == MHD_CONNECTION_NOTIFY_STARTED && gateway->options.tls != NULL) {
     annals_tls_handshake_begin(connection, gateway->options.tls);
   }
@@ -94,8 +92,8 @@ static struct MHD_Daemon *start_daemon(struct annals_gateway *gateway) {
       annals_call_begin, context, MHD_OPTION_NOTIFY_COMPLETED, annals_call_end, context,
       MHD_OPTION_NOTIFY_CONNECTION, on_connection, gateway, MHD_OPTION_CONNECTION_LIMIT,
       options->connection_count_max, MHD_OPTION_CONNECTION_TIMEOUT, options->connection_timeout_s,
-      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_ARRAY, more,
-      MHD_OPTION_END);
+      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)ANNALS_CONNECTION_MEMORY_BYTES, MHD_OPTION_ARRAY,
+      more, MHD_OPTION_END);
 }
 
 bool annals_gateway_start(const struct annals_gateway_options *options,

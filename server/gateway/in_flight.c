@@ -61,6 +61,14 @@ enum annals_admission annals_in_flight_begin_operation(struct annals_in_flight *
   return admission;
 }
 
+bool annals_in_flight_enter(struct annals_in_flight *in_flight) {
+  pthread_mutex_lock(&in_flight->lock);
+  bool open = !in_flight->closed;
+  in_flight->operation_count += open ? 1 : 0;
+  pthread_mutex_unlock(&in_flight->lock);
+  return open;
+}
+
 void annals_in_flight_end_operation(struct annals_in_flight *in_flight) {
   pthread_mutex_lock(&in_flight->lock);
   in_flight->operation_count--;

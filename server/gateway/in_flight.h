@@ -50,6 +50,10 @@ void annals_in_flight_end_call(struct annals_in_flight *in_flight, size_t reply_
 G_GNUC_WARN_UNUSED_RESULT
 enum annals_admission annals_in_flight_begin_operation(struct annals_in_flight *in_flight);
 
+/* Counts as an operation what must not meet the end, unless it has come. */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_in_flight_enter(struct annals_in_flight *in_flight);
+
 /* Ends an operation. Where it was the last thing to do, nothing of the gateway may follow. */
 void annals_in_flight_end_operation(struct annals_in_flight *in_flight);
 

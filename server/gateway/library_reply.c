@@ -22,15 +22,16 @@ __attribute__((constructor)) static void find_library(void) {
   g_assert(library_queue != NULL);
 }
 
-void annals_library_reply_watch(void **socket_context, enum MHD_ConnectionNotificationCode code) {
-  static char watched;
-  *socket_context = code == MHD_CONNECTION_NOTIFY_STARTED ? &watched : NULL;
+void annals_library_reply_watch(struct annals_in_flight *in_flight, void **socket_context,
+                                enum MHD_ConnectionNotificationCode code) {
+  *socket_context = code == MHD_CONNECTION_NOTIFY_STARTED ? in_flight : NULL;
 }
 
-static bool is_watched(struct MHD_Connection *connection) {
+/* NULL when the connection is none of the gateway's. */
+static struct annals_in_flight *in_flight_of(struct MHD_Connection *connection) {
   const union MHD_ConnectionInfo *info =
       MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-  return info != NULL && info->socket_context != NULL;
+  return info == NULL ? NULL : info->socket_context;
 }
 
 static GError *error_of(unsigned status) {
@@ -79,37 +80,51 @@ static char *answer_text(const GError *error, const char *request_id) {
   return text;
 }
 
-static ssize_t send_bytes(struct MHD_Connection *connection, const char *bytes, size_t size) {
-  const union MHD_ConnectionInfo *tls =
-      MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-  if (tls != NULL) {
-    return gnutls_record_send(tls->tls_session, bytes, size);
-  }
-  const union MHD_ConnectionInfo *plain =
+/* Sends what is the connection's last. */
+static ssize_t send_last(struct MHD_Connection *connection, const char *bytes, size_t size) {
+  const union MHD_ConnectionInfo *info =
       MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-  return send(plain->connect_fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+  const int fd = info->connect_fd;
+  ssize_t sent;
+  info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+  if (info != NULL) {
+    sent = gnutls_record_send(info->tls_session, bytes, size);
+    gnutls_bye(info->tls_session, GNUTLS_SHUT_WR);
+  } else {
+    sent = send(fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+  }
+  shutdown(fd, SHUT_RDWR);
+  return sent;
 }
 
 /* Nothing of an earlier answer is unsent: libmicrohttpd reads a request when the one before is done
-   with. A client that has filled its window with unread answers goes without. */
-static void send_in_place(struct MHD_Connection *connection, unsigned status) {
+   with. A client that has filled its window with unread answers goes without. With the socket shut
+   down, what libmicrohttpd sends afterwards reaches nobody, and it closes the connection. */
+void annals_library_reply_send(struct MHD_Connection *connection, unsigned status) {
   g_autoptr(GError) error = error_of(status);
   g_autofree char *request_id = g_uuid_string_random();
   g_autofree char *text = answer_text(error, request_id);
-  ssize_t sent = send_bytes(connection, text, strlen(text));
+  ssize_t sent = send_last(connection, text, strlen(text));
   annals_log_info("call failed", ANNALS_LOG_TEXT("request_id", request_id),
                   ANNALS_LOG_TEXT("reason", annals_aws_error_name(error)),
                   ANNALS_LOG_NUMBER("http_status", annals_aws_error_status(error)),
                   ANNALS_LOG_NUMBER("sent_bytes", sent));
 }
 
-/* In place of libmicrohttpd's. MHD_NO makes it close the connection. */
+/* In place of libmicrohttpd's, which is called all the same: where its answer is not queued, it
+   frees what the code that found the error goes on to use. While it stops, it would queue nothing
+   and then look for what it has queued: it does not stop in the midst of this. */
 enum MHD_Result MHD_queue_response(struct MHD_Connection *connection, unsigned status,
                                    struct MHD_Response *response) {
-  if (!is_watched(connection) ||
-      MHD_get_response_header(response, ANNALS_REQUEST_ID_HEADER) != NULL) {
+  struct annals_in_flight *in_flight = in_flight_of(connection);
+  if (in_flight == NULL || MHD_get_response_header(response, ANNALS_REQUEST_ID_HEADER) != NULL) {
     return library_queue(connection, status, response);
   }
-  send_in_place(connection, status);
-  return MHD_NO;
+  annals_library_reply_send(connection, status);
+  if (!annals_in_flight_enter(in_flight)) {
+    return MHD_NO;
+  }
+  enum MHD_Result result = library_queue(connection, status, response);
+  annals_in_flight_end_operation(in_flight);
+  return result;
 }

@@ -8,13 +8,15 @@
  * MHD_queue_response, through which libmicrohttpd queues its own answers like everybody else, and
  * which it calls as any shared library calls an exported function: the program's definition comes
  * before its own. There, an answer that is none of ours is replaced: ours is written to the socket
- * or the TLS session and the connection closed. Connections of other daemons are let alone.
+ * or the TLS session, and the socket shut down. Connections of other daemons are let alone.
  */
 #ifndef ANNALS_SERVER_GATEWAY_LIBRARY_REPLY_H_
 #define ANNALS_SERVER_GATEWAY_LIBRARY_REPLY_H_
 
 #include <glib.h>
 #include <microhttpd.h>
+
+#include "server/gateway/in_flight.h"
 
 G_BEGIN_DECLS
 
@@ -25,7 +27,11 @@ G_BEGIN_DECLS
  * Marks a connection, when MHD_OPTION_NOTIFY_CONNECTION tells of it, as one whose answers all carry
  * ANNALS_REQUEST_ID_HEADER. Those that do not are replaced.
  */
-void annals_library_reply_watch(void **socket_context, enum MHD_ConnectionNotificationCode code);
+void annals_library_reply_watch(struct annals_in_flight *in_flight, void **socket_context,
+                                enum MHD_ConnectionNotificationCode code);
+
+/* Answers in the same way: whoever calls it returns MHD_NO to libmicrohttpd. status: 4xx or 505. */
+void annals_library_reply_send(struct MHD_Connection *connection, unsigned status);
 
 G_END_DECLS
 

@@ -340,12 +340,44 @@ TEST_F(Http, RefusesWhatTheLibraryCannotRead) {
   expect_one(head(post, "Content-Length: 99999999999999999999999\r\n"), too_large());
   const std::string large = closing("431 Request Header Fields Too Large",
                                     "the request line and the headers are too large");
-  HttpClient client(port_);
-  client.send("POST /?" + std::string(32768, 'x'));
-  EXPECT_EQ(client.receive(), large);
-  HttpClient other(port_);
-  other.send("POST / HTTP/1.1\r\nX: " + std::string(32740, 'x'));
-  EXPECT_EQ(other.receive(), large);
+  for (const std::string &bytes :
+       {"POST /?" + std::string(32768, 'x'), post + "\r\nX: " + std::string(32740, 'x')}) {
+    HttpClient client(port_);
+    client.send(bytes);
+    EXPECT_EQ(client.receive(), large);
+    EXPECT_EQ(client.receive(), "");
+  }
+}
+
+/* Whatever fills the memory of a connection: an answer, and a gateway that goes on. */
+TEST_F(Http, AnswersHeadsOfAnySize) {
+  const std::string large = closing("431 Request Header Fields Too Large",
+                                    "the request line and the headers are too large");
+  auto repeat = [](const std::string &text, int count) {
+    std::string all;
+    for (int i = 0; i < count; i++) {
+      all += text;
+    }
+    return all;
+  };
+  auto answer_to = [&](const std::string &line, const std::string &headers) {
+    HttpClient client(port_);
+    client.send(head(line, headers + length()) + body());
+    return client.receive();
+  };
+  for (int count = 400; count<1200; count += count> 440 && count < 530 ? 1 : 40) {
+    for (const std::string &reply :
+         {answer_to("POST /?" + repeat("a&", count) + " HTTP/1.1", ""),
+          answer_to("POST /?" + repeat("a=b&", count) + " HTTP/1.1", ""),
+          answer_to("POST / HTTP/1.1", repeat("X: y\r\n", count)),
+          answer_to("POST / HTTP/1.1", "Cookie: " + repeat("a=b; ", count) + "\r\n"),
+          answer_to("POST / HTTP/1.1", "X: " + repeat("x", 26 * count) + "\r\n"),
+          answer_to("POST / HTTP/1.1", "X: " + repeat("x", 28000 + 4 * count) + "\r\n")}) {
+      EXPECT_TRUE(reply == good() || reply == large) << count << ": " << reply;
+    }
+  }
+  EXPECT_EQ(answer_to("POST /?" + repeat("a&", 5000) + " HTTP/1.1", ""), large);
+  EXPECT_EQ(answer_to("POST / HTTP/1.1", "X: " + repeat("x", 29000) + "\r\n"), good());
 }
 
 TEST_F(Http, RefusesRequestLinesThatAreNotPlain) {
