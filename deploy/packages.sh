@@ -7,7 +7,7 @@
 #   test   what tests/run.sh needs beside
 #   clients
 #          what tests/clients/run.sh needs beside
-#   javascript, go, java, rust
+#   javascript, go, java
 #          what it needs for clients in that language where the machine has no tools of its own
 #   --list prints the packages instead of installing them
 #
@@ -62,10 +62,6 @@ java=(
   default-jdk-headless
   maven
 )
-rust=(
-  cargo
-  gcc
-)
 
 die() {
   echo "deploy/packages.sh: $*" >&2
@@ -76,7 +72,7 @@ list=
 wanted=()
 for group; do
   case $group in
-    build | run | test | clients | javascript | go | java | rust)
+    build | run | test | clients | javascript | go | java)
       declare -n packages=$group
       wanted+=("${packages[@]}")
       ;;

@@ -46,7 +46,7 @@ class Client:
     tools: tuple = ()  # programs that it needs; the first one's version counts
     least: tuple = ()  # what that has to be
     version: str = "--version"  # how it says it
-    packages: str = "test"  # the group in deploy/packages.sh that has the tools
+    packages: str = ""  # the group in deploy/packages.sh that has the tools, if Debian's will do
     fetch: tuple = ()
     build: tuple = ()
     model: str = ""  # the package of Debian that tells what it knows of the service
@@ -81,7 +81,7 @@ class Client:
     def find_tool(self):
         """The first tool's path and version: that on PATH if it will do, else Debian's."""
         found = self.search(shutil.which)
-        if not found or found[1] < self.least:
+        if self.packages and (not found or found[1] < self.least):
             installed = subprocess.run([os.path.join(ROOT, "deploy/packages.sh"), self.packages],
                                        text=True, stderr=subprocess.PIPE)
             if installed.returncode:
@@ -158,16 +158,16 @@ CLIENTS = (
            fetch=("sh", "-c", "test -x venv/bin/pip || python3 -m venv venv; "
                               "venv/bin/pip install --quiet --upgrade boto3"),
            program=("venv/bin/python", "check.py")),
-    Client("javascript", "javascript", tools=("node", "npm"), least=(20,), packages="javascript",
+    Client("javascript", "javascript", tools=("node", "npm"), least=(18,), packages="javascript",
            fetch=("npm", "ci"), program=("node", "check.js")),
-    Client("go", "go", tools=("go",), least=(1, 24), version="version", packages="go",
-           fetch=("go", "mod", "download"), build=("go", "build", "-o", "check", "."),
+    Client("go", "go", tools=("go",), least=(1, 19), version="version", packages="go",
+           fetch=("./go.sh", "mod", "download"), build=("./go.sh", "build", "-o", "check", "."),
            program=("./check",)),
     Client("java", "java", tools=("java", "mvn"), least=(17,), packages="java",
            fetch=("mvn", "--batch-mode", "dependency:build-classpath",
                   "-Dmdep.outputFile=classpath"),
            program=("java", "-cp", "@classpath", "Check.java")),
-    Client("rust", "rust", tools=("cargo",), least=(1, 94, 1), packages="rust",
+    Client("rust", "rust", tools=("cargo",), least=(1, 94, 1),
            fetch=("cargo", "fetch", "--locked"), build=("cargo", "build", "--locked", "--offline"),
            program=("target/debug/check",)),
 )
