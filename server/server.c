@@ -19,7 +19,7 @@
 
 enum {
   DATA_DIR_MODE = 0700,
-  STOP_GRACE_MS = 10000, /* for calls under way */
+  MS_PER_SECOND = 1000,
 };
 
 /* In the order in which they are made; freed the other way round. */
@@ -28,6 +28,8 @@ struct annals_server {
   struct annals_health_probe probe;
   struct annals_trust *trust;
   char *region; /* NULL: any */
+  int drain_delay_ms;
+  int drain_timeout_ms;
   struct annals_quotas *quotas;
   int ops_socket; /* -1: none, or another's by now */
   char *ops_address;
@@ -90,6 +92,27 @@ static void explain_bind(const struct annals_listen_address *address, GError **e
   }
 }
 
+static int to_ms(int64_t seconds) {
+  return (int)MIN(seconds, G_MAXINT / MS_PER_SECOND) * MS_PER_SECOND;
+}
+
+static void rpc_options(struct annals_server *server, const struct annals_options *options,
+                        const char *address, struct annals_rpc_options *ret_options) {
+  *ret_options = (struct annals_rpc_options){
+      .address = address,
+      .health = &server->health,
+      .tls = server->trust->tls,
+      .calls_max = (unsigned)options->grpc_max_calls,
+      .streams_max = (unsigned)options->grpc_max_streams,
+      .connection_streams_max = (unsigned)options->grpc_max_connection_streams,
+      .keepalive_ms = to_ms(options->grpc_keepalive),
+      .client_ping_interval_ms = to_ms(options->grpc_client_ping_interval),
+      .connection_idle_ms = to_ms(options->grpc_connection_idle),
+      .connection_age_ms = to_ms(options->grpc_connection_age),
+      .connection_age_grace_ms = to_ms(options->grpc_connection_age_grace),
+  };
+}
+
 static bool bind_grpc(struct annals_server *server, const struct annals_options *options,
                       GError **error) {
   struct annals_listen_address *address = NULL;
@@ -101,13 +124,9 @@ static bool bind_grpc(struct annals_server *server, const struct annals_options 
   if (ok) {
     g_autofree char *text = annals_listen_address_text(address);
     server->grpc_host = g_strndup(text, (gsize)(strrchr(text, ':') - text));
-    server->rpc = annals_rpc_server_bind(
-        &(struct annals_rpc_options){
-            .address = text,
-            .health = &server->health,
-            .tls = server->trust->tls,
-        },
-        error);
+    struct annals_rpc_options rpc;
+    rpc_options(server, options, text, &rpc);
+    server->rpc = annals_rpc_server_bind(&rpc, error);
     ok = server->rpc != NULL;
     if (!ok) {
       explain_bind(address, error);
@@ -207,6 +226,7 @@ bool annals_server_start(const struct annals_options *options, struct annals_ser
   struct annals_server *server = g_new0(struct annals_server, 1);
   server->ops_socket = -1;
   server->gateway_socket = -1;
+  server->drain_timeout_ms = to_ms(options->drain_timeout);
   server->region = *options->region == '\0' ? NULL : g_strdup(options->region);
   server->trust = annals_trust_new(options, error);
   if (server->trust == NULL || !read_quotas(server, options, error) ||
@@ -222,6 +242,7 @@ bool annals_server_start(const struct annals_options *options, struct annals_ser
   }
   annals_rpc_server_start(server->rpc, server->history);
   annals_health_set_phase(&server->health, ANNALS_HEALTH_READY);
+  server->drain_delay_ms = to_ms(options->drain_delay); /* nobody waits for one that never ran */
   *ret_server = server;
   return true;
 }
@@ -247,9 +268,10 @@ void annals_server_free(struct annals_server *server) {
     return;
   }
   annals_health_set_phase(&server->health, ANNALS_HEALTH_DRAINING);
+  g_usleep((gulong)server->drain_delay_ms * MS_PER_SECOND);
   annals_gateway_free(server->gateway);
   if (server->rpc != NULL) {
-    annals_rpc_server_stop(server->rpc, STOP_GRACE_MS);
+    annals_rpc_server_stop(server->rpc, server->drain_timeout_ms);
     annals_rpc_server_free(server->rpc);
   }
   annals_health_set_probe(&server->health, NULL);

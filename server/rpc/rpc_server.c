@@ -136,7 +136,11 @@ static enum counter counter_of(const struct annals_rpc_method *method) {
   return method->kind == ANNALS_RPC_UNARY ? UNARY : STREAMS;
 }
 
+/* What is answered at once needs no counting. */
 bool annals_rpc_server_count_call(struct annals_rpc_server *server, struct annals_rpc_call *call) {
+  if (call->method->standard && call->method->kind == ANNALS_RPC_UNARY) {
+    return true;
+  }
   enum counter counter = counter_of(call->method);
   pthread_mutex_lock(&server->lock);
   call->counted = server->count[counter] < server->max[counter];

@@ -166,18 +166,23 @@ PendingCall::PendingCall(grpc_channel *channel, const std::string &path, const s
   grpc_metadata_array_init(&initial_metadata_);
   grpc_metadata_array_init(&trailing_metadata_);
   message_ = grpc_empty_slice();
-  StartBatch(options.stalled);
+  StartBatch(options);
 }
 
-void PendingCall::StartBatch(bool stalled) {
+void PendingCall::StartBatch(const CallOptions &options) {
   grpc_op ops[6] = {};
   size_t count = 0;
-  ops[count++].op = GRPC_OP_SEND_INITIAL_METADATA;
-  if (request_ != nullptr && !stalled) {
+  grpc_metadata metadata = {};
+  metadata.key = grpc_slice_from_static_string("x-test");
+  metadata.value = grpc_slice_from_copied_buffer(options.metadata.data(), options.metadata.size());
+  ops[count].op = GRPC_OP_SEND_INITIAL_METADATA;
+  ops[count].data.send_initial_metadata.metadata = &metadata;
+  ops[count++].data.send_initial_metadata.count = options.metadata.empty() ? 0 : 1;
+  if (request_ != nullptr && !options.stalled) {
     ops[count].op = GRPC_OP_SEND_MESSAGE;
     ops[count++].data.send_message.send_message = request_;
   }
-  if (!stalled) {
+  if (!options.stalled) {
     ops[count++].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
   }
   ops[count].op = GRPC_OP_RECV_INITIAL_METADATA;
@@ -189,6 +194,7 @@ void PendingCall::StartBatch(bool stalled) {
   ops[count].data.recv_status_on_client.status = &status_;
   ops[count++].data.recv_status_on_client.status_details = &message_;
   EXPECT_EQ(grpc_call_start_batch(call_, ops, count, this, nullptr), GRPC_CALL_OK);
+  grpc_slice_unref(metadata.value);
 }
 
 PendingCall::~PendingCall() {
@@ -324,17 +330,19 @@ const Reply &StreamCall::Finish() {
   return *reply_;
 }
 
-RpcClient::RpcClient(int port, grpc_compression_algorithm compression) {
-  grpc_arg args[3] = {};
+RpcClient::RpcClient(int port, grpc_compression_algorithm compression, int window_bytes) {
+  grpc_arg args[5] = {};
   const char *keys[] = {GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, GRPC_ARG_ENABLE_HTTP_PROXY,
-                        GRPC_COMPRESSION_CHANNEL_DEFAULT_ALGORITHM};
-  const int values[] = {1, 0, compression};
-  for (size_t i = 0; i < 3; i++) {
+                        GRPC_COMPRESSION_CHANNEL_DEFAULT_ALGORITHM, GRPC_ARG_HTTP2_BDP_PROBE,
+                        GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES};
+  const int values[] = {1, 0, compression, 0, window_bytes};
+  const size_t count = window_bytes == 0 ? 3 : 5;
+  for (size_t i = 0; i < count; i++) {
     args[i].type = GRPC_ARG_INTEGER;
     args[i].key = const_cast<char *>(keys[i]);
     args[i].value.integer = values[i];
   }
-  grpc_channel_args channel_args = {3, args};
+  grpc_channel_args channel_args = {count, args};
   grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
   const std::string target = "127.0.0.1:" + std::to_string(port);
   channel_ = grpc_channel_create(target.c_str(), credentials, &channel_args);

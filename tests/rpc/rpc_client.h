@@ -46,6 +46,7 @@ struct CallOptions {
   int64_t timeout_ms = 60000;
   bool without_message = false;
   bool stalled = false;     // neither the message nor the end of the request is sent
+  std::string metadata;     // value of x-test; empty: none
   bool compressed = false;  // the request is compressed already, as the client says of all
 };
 
@@ -62,7 +63,7 @@ class PendingCall {
   const Reply &Wait();
 
  private:
-  void StartBatch(bool stalled);
+  void StartBatch(const CallOptions &options);
   void TakeReply();
 
   grpc_completion_queue *queue_;
@@ -112,7 +113,9 @@ class StreamCall {
 // A connection of its own, with gRPC's default limits.
 class RpcClient {
  public:
-  explicit RpcClient(int port, grpc_compression_algorithm compression = GRPC_COMPRESS_NONE);
+  // window_bytes: what a stream may bring that nobody asks for; 0: the default.
+  explicit RpcClient(int port, grpc_compression_algorithm compression = GRPC_COMPRESS_NONE,
+                     int window_bytes = 0);
   ~RpcClient();
   RpcClient(const RpcClient &) = delete;
   RpcClient &operator=(const RpcClient &) = delete;
