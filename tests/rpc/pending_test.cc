@@ -95,30 +95,29 @@ TEST_F(Pending, BearsClientsThatCancel) {
   EXPECT_EQ(Appended(StartAppend(4, 4)->Wait()).already_stored, 0);
 }
 
-// Calls of one connection go to one queue. While its thread stands still, the other one does the
-// connection's socket work.
-TEST(PendingTwoQueues, DoesNotBeginWhatIsTooLate) {
-  Service service(Threads(2));
-  ASSERT_EQ(Appended(service.Append(Arn(), PlainEvents(1, 3))).appended, 3);
-  annals_faulty_store_set_pending(service.store(), true);
-  annals_faulty_store_set_held(service.store(), true);
-  service.watched().ReturnAfterCompletions(1);
-  const int reads = annals_faulty_store_calls(service.store(), ANNALS_FAULTY_READ);
-  PageRequest request;
+// What waits for room until its deadline, or until it is cancelled, is not begun.
+TEST(PendingAdmission, DoesNotBeginWhatIsTooLate) {
+  ServiceOptions options = Threads(1);
+  options.rpc.admitted_bytes_max = 4 << 20;
+  Service service(options);
+  AppendRequest request;
   request.arn = Arn();
-  auto blocker = service.client().Start(kPagePath, request.Bytes());
-  service.watched().WaitForCalls(3);
-  CallOptions options;
-  options.timeout_ms = 200;  // enough to arrive
-  auto late = service.client().Start(kPagePath, request.Bytes(), options);
-  options.timeout_ms = 400;  // the server's clock for a call starts a little later
-  auto later = service.client().Start(kPagePath, request.Bytes(), options);
+  request.events = PlainEvents(1, 3);
+  CallOptions stalled;
+  stalled.stalled = true;
+  EXPECT_EQ(service.client().Call("/x", "").code, GRPC_STATUS_UNIMPLEMENTED);  // connects
+  auto first = service.client().Start(kAppendPath, "", stalled);
+  CallOptions soon;
+  soon.timeout_ms = 100;
+  auto late = service.client().Start(kAppendPath, request.Bytes(), soon);
+  auto cancelled = service.client().Start(kAppendPath, request.Bytes());
   EXPECT_EQ(late->Wait().code, GRPC_STATUS_DEADLINE_EXCEEDED);
-  EXPECT_EQ(later->Wait().code, GRPC_STATUS_DEADLINE_EXCEEDED);
-  annals_faulty_store_set_held(service.store(), false);
-  EXPECT_EQ(Page(blocker->Wait()).events, PlainEvents(1, 3));
+  cancelled->Cancel();
+  EXPECT_EQ(cancelled->Wait().code, GRPC_STATUS_CANCELLED);
   EXPECT_EQ(service.client().Call("/x", "").code, GRPC_STATUS_UNIMPLEMENTED);
-  EXPECT_LE(annals_faulty_store_calls(service.store(), ANNALS_FAULTY_READ), reads + 2);
+  first->Cancel();
+  EXPECT_EQ(Appended(service.client().Call(kAppendPath, request.Bytes())).appended, 3);
+  EXPECT_EQ(annals_faulty_store_calls(service.store(), ANNALS_FAULTY_TAIL), 1);
 }
 
 TEST_F(Pending, BearsClientsThatGoAway) {
