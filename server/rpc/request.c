@@ -175,3 +175,64 @@ void annals_rpc_page_request_clear(struct annals_rpc_page_request *request) {
   g_free(request->next_token);
   *request = (struct annals_rpc_page_request){0};
 }
+
+static bool take_watch_field(const struct annals_wire_field *wire,
+                             struct annals_rpc_watch_request *request, GError **error) {
+  switch (wire->number) {
+    case 1:
+      return take_text(wire, "execution_arn", &request->execution_arn, error);
+    case 2:
+      if (wire->type != ANNALS_WIRE_VARINT) {
+        return invalid(error, "from_event_id", "has the wrong wire type");
+      }
+      request->from_event_id = (int64_t)wire->varint;
+      return true;
+    case 3:
+      return take_bool_value(wire, "include_execution_data", &request->include_given,
+                             &request->include_execution_data, error);
+    case 4:
+      return take_bool(wire, "follow_redrives", &request->follow_redrives, error);
+    default:
+      return true;
+  }
+}
+
+bool annals_rpc_watch_request_read(const uint8_t *bytes, size_t size,
+                                   struct annals_rpc_watch_request *ret_request, GError **error) {
+  struct annals_wire_reader reader = {bytes, bytes + size};
+  struct annals_wire_field wire;
+  enum annals_wire_result result;
+  *ret_request = (struct annals_rpc_watch_request){
+      .execution_arn = g_strdup(""),
+      .include_execution_data = true,
+  };
+  while ((result = annals_wire_next(&reader, &wire)) == ANNALS_WIRE_FIELD) {
+    if (!take_watch_field(&wire, ret_request, error)) {
+      return false;
+    }
+  }
+  return result == ANNALS_WIRE_END || invalid(error, "request", "is not valid protobuf");
+}
+
+void annals_rpc_watch_request_clear(struct annals_rpc_watch_request *request) {
+  g_free(request->execution_arn);
+  *request = (struct annals_rpc_watch_request){0};
+}
+
+bool annals_rpc_delete_request_read(const uint8_t *bytes, size_t size, char **ret_execution_arn,
+                                    GError **error) {
+  struct annals_wire_reader reader = {bytes, bytes + size};
+  struct annals_wire_field wire;
+  enum annals_wire_result result;
+  g_autofree char *arn = g_strdup("");
+  while ((result = annals_wire_next(&reader, &wire)) == ANNALS_WIRE_FIELD) {
+    if (wire.number == 1 && !take_text(&wire, "execution_arn", &arn, error)) {
+      return false;
+    }
+  }
+  if (result == ANNALS_WIRE_MALFORMED) {
+    return invalid(error, "request", "is not valid protobuf");
+  }
+  *ret_execution_arn = g_steal_pointer(&arn);
+  return true;
+}

@@ -55,6 +55,26 @@ bool annals_rpc_page_request_read(const uint8_t *bytes, size_t size,
                                   struct annals_rpc_page_request *ret_request, GError **error);
 void annals_rpc_page_request_clear(struct annals_rpc_page_request *request);
 
+/* WatchExecutionHistoryRequest. The string is owned. */
+struct annals_rpc_watch_request {
+  char *execution_arn;
+  int64_t from_event_id;
+  bool include_execution_data;
+  bool follow_redrives;
+  bool include_given; /* as above */
+};
+
+/* As annals_rpc_page_request_read. */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_rpc_watch_request_read(const uint8_t *bytes, size_t size,
+                                   struct annals_rpc_watch_request *ret_request, GError **error);
+void annals_rpc_watch_request_clear(struct annals_rpc_watch_request *request);
+
+/* DeleteExecutionRequest, as annals_rpc_page_request_read. Memory: g_free() the result. */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_rpc_delete_request_read(const uint8_t *bytes, size_t size, char **ret_execution_arn,
+                                    GError **error);
+
 G_END_DECLS
 
 #endif

@@ -8,6 +8,7 @@
 #include "server/rpc/core.h"
 #include "server/rpc/descriptors.h"
 #include "server/rpc/health.h"
+#include "server/rpc/heartbeat.h"
 #include "server/rpc/methods.h"
 #include "server/rpc/server_internal.h"
 
@@ -31,6 +32,7 @@ enum {
   ADMITTED_BYTES_DEFAULT = 96 * 1024 * 1024,
   CALLS_DEFAULT = 4096,
   STREAMS_DEFAULT = 20000,
+  HEARTBEAT_MS_DEFAULT = 30000,
 };
 
 enum phase { SERVING, DRAINING, HURRYING, STOPPING };
@@ -60,6 +62,7 @@ struct annals_rpc_server {
   gsize held_bytes; /* atomic */
   struct annals_rpc_admission admission;
   struct annals_rpc_health health;
+  struct annals_rpc_heartbeat heartbeat;
   struct annals_rpc_descriptors *descriptors;
   GPtrArray *services;
   void *registered[METHODS_MAX];
@@ -94,6 +97,10 @@ struct annals_history *annals_rpc_server_history(struct annals_rpc_server *serve
 
 struct annals_rpc_health *annals_rpc_server_health(struct annals_rpc_server *server) {
   return &server->health;
+}
+
+struct annals_rpc_heartbeat *annals_rpc_server_heartbeat(struct annals_rpc_server *server) {
+  return &server->heartbeat;
 }
 
 const struct annals_rpc_descriptors *annals_rpc_server_descriptors(
@@ -205,12 +212,20 @@ static void on_shutdown(struct annals_rpc_tag *tag, bool ok) {
   pthread_mutex_unlock(&server->lock);
 }
 
-/* While calls wait for admission a thread wakes up to see whether they have waited enough. */
+/*
+ * While calls wait for admission a thread wakes up to see whether they have waited enough; and when
+ * a stream is due to say that it is alive.
+ */
 static gpr_timespec next_look(struct annals_rpc_server *server) {
-  return annals_rpc_admission_has_waiting(&server->admission)
-             ? gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                            gpr_time_from_millis(LOOK_MS, GPR_TIMESPAN))
-             : gpr_inf_future(GPR_CLOCK_MONOTONIC);
+  int64_t now_us = g_get_monotonic_time();
+  int64_t look_us = annals_rpc_heartbeat_due_us(&server->heartbeat);
+  if (annals_rpc_admission_has_waiting(&server->admission)) {
+    look_us = MIN(look_us, now_us + LOOK_MS * 1000);
+  }
+  return look_us == INT64_MAX
+             ? gpr_inf_future(GPR_CLOCK_MONOTONIC)
+             : gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                            gpr_time_from_micros(MAX(look_us - now_us, 0), GPR_TIMESPAN));
 }
 
 static void *poll(void *data) {
@@ -228,6 +243,9 @@ static void *poll(void *data) {
     }
     if (annals_rpc_admission_has_waiting(&server->admission)) {
       annals_rpc_call_expire_waits(server);
+    }
+    if (annals_rpc_heartbeat_due_us(&server->heartbeat) <= g_get_monotonic_time()) {
+      annals_rpc_heartbeat_wake(&server->heartbeat);
     }
   }
 }
@@ -276,6 +294,9 @@ struct annals_rpc_server *annals_rpc_server_bind(const struct annals_rpc_options
   init_changed(&server->changed);
   set_limits(server, options);
   annals_rpc_health_init(&server->health, options->health);
+  annals_rpc_heartbeat_init(
+      &server->heartbeat,
+      (int64_t)or_default((size_t)options->heartbeat_ms, HEARTBEAT_MS_DEFAULT) * 1000);
   server->descriptors = annals_rpc_descriptors_new();
   server->services = annals_rpc_services_new();
   server->shutdown_tag.on = on_shutdown;
@@ -434,6 +455,7 @@ void annals_rpc_server_free(struct annals_rpc_server *server) {
     grpc_completion_queue_destroy(server->pollers[i].queue);
   }
   annals_rpc_admission_clear(&server->admission);
+  annals_rpc_heartbeat_clear(&server->heartbeat);
   annals_rpc_health_clear(&server->health);
   annals_rpc_descriptors_free(server->descriptors);
   g_ptr_array_unref(server->services);

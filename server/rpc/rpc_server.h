@@ -43,6 +43,7 @@ struct annals_rpc_options {
   unsigned connection_streams_max; /* calls and streams of one connection: the core has more wait;
                                       1,000 */
 
+  int heartbeat_ms;            /* of watches that nothing happens to; 30 s */
   int keepalive_ms;            /* pings a connection that is silent for so long */
   int keepalive_timeout_ms;    /* and closes it without an answer; 20 s */
   int client_ping_interval_ms; /* clients that ping more often lose their connection */

@@ -23,6 +23,7 @@ grpc_server *annals_rpc_server_core(struct annals_rpc_server *server);
 struct annals_history *annals_rpc_server_history(struct annals_rpc_server *server);
 struct annals_rpc_admission *annals_rpc_server_admission(struct annals_rpc_server *server);
 struct annals_rpc_health *annals_rpc_server_health(struct annals_rpc_server *server);
+struct annals_rpc_heartbeat *annals_rpc_server_heartbeat(struct annals_rpc_server *server);
 
 /* Gives the descriptors of what is served. */
 const struct annals_rpc_descriptors *annals_rpc_server_descriptors(
