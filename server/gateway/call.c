@@ -259,15 +259,12 @@ static enum MHD_Result dispatch(struct annals_call *call, const char *method) {
     call->run.error = annals_error_new(ANNALS_REASON_OVERLOADED, "no memory for the body");
     return answer(call);
   }
-  if (!identify_caller(call, method)) {
-    return answer(call);
-  }
   if (!is_aws_json(header(call, MHD_HTTP_HEADER_CONTENT_TYPE))) {
     return refuse(call, ANNALS_GATEWAY_ERROR_UNKNOWN_OPERATION,
                   "Content-Type is not " ANNALS_AWS_JSON_TYPE);
   }
   call->operation = annals_operation_find(header(call, "X-Amz-Target"), &call->run.error);
-  if (call->operation == NULL) {
+  if (call->operation == NULL || !identify_caller(call, method)) {
     return answer(call);
   }
   bool ok =

@@ -7,6 +7,7 @@
  *     repeated one the last counts. 100.0 is an integer, 100.5 is not.
  *   - The Content-Type may carry parameters. A query string that is no signature is
  *     ignored, and so are expectations other than 100-continue. Nothing is compressed.
+ *   - What operation is asked for is looked at before who asks, and both before the body.
  *   - Another path or method is UnknownOperationException with HTTP 404.
  *   - HTTP that could be read in two ways, or not at all, is refused with 400, a body over the
  *     limit with 413, a head over it with 431, another version of HTTP with 505. All of them, 404s,

@@ -130,6 +130,19 @@ class AuthenticationTest(unittest.TestCase):
                      "Request is missing Authentication Token",
                      lambda: self.read(READER, signature_version=botocore.UNSIGNED))
 
+    def test_unknown_operation_comes_before_who_asks(self):
+        for target in None, "AWSStepFunctions.Nothing":
+            host, _, port = self.server.gateway.rpartition(":")
+            connection = http.client.HTTPConnection(host, int(port), timeout=annalsd.WAIT_S)
+            connection.request("POST", "/", b"{}", {
+                "Content-Type": "application/x-amz-json-1.0",
+                **({"X-Amz-Target": target} if target else {})})
+            answer = connection.getresponse()
+            self.assertEqual(answer.status, 400)
+            self.assertEqual(json.load(answer)["__type"],
+                             "com.amazon.coral.service#UnknownOperationException")
+            connection.close()
+
     def test_not_allowed(self):
         for arn in self.arn, annalsd.arn("nobody"):
             self.refused(
