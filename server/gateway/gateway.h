@@ -5,16 +5,15 @@
  * is offered. Where AWS's behaviour is not known, this is what holds here:
  *   - An empty body stands for {}. Members that are null are absent; unknown ones are ignored; of a
  *     repeated one the last counts. 100.0 is an integer, 100.5 is not.
- *   - The Content-Type may carry parameters. A query string that is no signature is
- *     ignored, and so are expectations other than 100-continue. Nothing is compressed.
+ *   - The Content-Type may carry parameters. A query string that is no signature is ignored, and so
+ *     are expectations other than 100-continue. Nothing is compressed.
  *   - What operation is asked for is looked at before who asks, and both before the body.
  *   - Another path or method is UnknownOperationException with HTTP 404.
  *   - HTTP that could be read in two ways, or not at all, is refused with 400, a body over the
  *     limit with 413, a head over it with 431, another version of HTTP with 505. All of them, 404s,
  *     and answers to chunked bodies, whose chunks libmicrohttpd reads leniently, close the
  *     connection.
- *   - With a keyring, every request to / must be signed (sigv4.h). That is checked behind the HTTP,
- *     the path and the body's length, and before everything else.
+ *   - With a keyring, every request for an operation must be signed (sigv4.h).
  *   - Every answer has an x-amzn-RequestId, which stands in the log line of a failed call, too.
  *
  * A call runs on the thread that has its connection. Where a page has to wait for the disk, the
