@@ -59,12 +59,15 @@ static void send_end(struct annals_rpc_call *call, int code, const grpc_slice *t
   annals_rpc_call_unref(call);
 }
 
-static enum annals_log_level level_of(const struct annals_reason_info *reason) {
-  if (reason->http_status == 500) {
+/* Clients leave when they like, and when the server stops thousands of streams may end. */
+static enum annals_log_level level_of(const struct annals_rpc_call *call, const GError *error) {
+  enum annals_reason reason = annals_error_reason(error);
+  if (annals_reason_info(reason)->http_status == 500) {
     return ANNALS_LOG_ERROR;
   }
-  /* A client that has what it wanted from a stream leaves in this way. */
-  return reason == annals_reason_info(ANNALS_REASON_CANCELLED) ? ANNALS_LOG_DEBUG : ANNALS_LOG_INFO;
+  bool usual = reason == ANNALS_REASON_CANCELLED ||
+               (reason == ANNALS_REASON_DRAINING && annals_rpc_call_is_stream(call));
+  return usual ? ANNALS_LOG_DEBUG : ANNALS_LOG_INFO;
 }
 
 static void log_failure(const struct annals_rpc_call *call, const GError *error) {
@@ -76,7 +79,7 @@ static void log_failure(const struct annals_rpc_call *call, const GError *error)
       ANNALS_LOG_TEXT("detail", reason->http_status >= 500 ? annals_error_detail(error) : NULL),
       ANNALS_LOG_NUMBER("duration_us", g_get_monotonic_time() - call->started_us),
   };
-  annals_log_write(level_of(reason), "call failed", fields, G_N_ELEMENTS(fields));
+  annals_log_write(level_of(call, error), "call failed", fields, G_N_ELEMENTS(fields));
 }
 
 void annals_rpc_call_end(struct annals_rpc_call *call, const GError *error) {
