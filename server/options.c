@@ -36,9 +36,8 @@ static const char description[] =
     "\n"
     "When it is ready to serve, annalsd prints one line on standard output:\n"
     "  annalsd ready grpc=HOST:PORT gateway=HOST:PORT ops=HOST:PORT\n"
-    "It logs JSON lines on standard error, reads certificates and credentials again when they "
-    "have\n"
-    "changed and on SIGHUP, and stops on SIGTERM or SIGINT.";
+    "It logs JSON lines on standard error, reads certificates, credentials and page token keys\n"
+    "again when they have changed and on SIGHUP, and stops on SIGTERM or SIGINT.";
 
 /* What flags gave: a string for each option, NULL where there was none. */
 struct flags {

@@ -1,5 +1,6 @@
 /*
- * Files that are read again when they change, without a restart: certificates and credentials.
+ * Files that are read again when they change, without a restart: certificates, credentials, keys
+ * of page tokens.
  *
  * Floor 4. The main thread looks at them every few seconds, as Kubernetes changes mounted secrets
  * without telling anybody, and reads them when it is told to. Where something cannot be read, what

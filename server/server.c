@@ -184,9 +184,17 @@ static bool open_store(struct annals_server *server, const struct annals_options
   return true;
 }
 
+static bool read_token_key(void *context, GError **error) {
+  struct annals_server *server = context;
+  return annals_token_key_reload(server->token_key, error);
+}
+
+/* The key in the data directory is the server's own: nobody else changes it. */
 static bool load_token_key(struct annals_server *server, const struct annals_options *options,
                            GError **error) {
   if (*options->page_token_key_file != '\0') {
+    const char *paths[] = {options->page_token_key_file, NULL};
+    annals_reload_add(server->trust->reload, "page token keys", paths, read_token_key, server);
     server->token_key = annals_token_key_load(options->page_token_key_file, error);
   } else {
     g_autofree char *path = g_build_filename(options->data_dir, "page-token.key", NULL);

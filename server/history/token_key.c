@@ -7,14 +7,26 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { KEY_BYTES = 32, KEYS_MAX = 16 };
 
-struct annals_token_key {
+/* The keys of a file. */
+struct keys {
   size_t count;
   uint8_t keys[KEYS_MAX][KEY_BYTES];
+};
+
+struct current {
+  pthread_rwlock_t lock;
+  struct keys keys; /* under lock */
+};
+
+struct annals_token_key {
+  char *path;
+  struct current *current;
 };
 
 static bool read_hex(const char *text, uint8_t ret_key[KEY_BYTES]) {
@@ -32,37 +44,64 @@ static bool read_hex(const char *text, uint8_t ret_key[KEY_BYTES]) {
   return true;
 }
 
-static struct annals_token_key *parse(const char *path, char *text, GError **error) {
-  struct annals_token_key *key = g_new0(struct annals_token_key, 1);
+static bool parse(const char *path, char *text, struct keys *ret_keys, GError **error) {
+  struct keys keys = {0};
   g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
   for (char **line = lines; *line != NULL; line++) {
     if (*g_strstrip(*line) == '\0') {
       continue;
     }
-    if (key->count == KEYS_MAX || !read_hex(*line, key->keys[key->count])) {
-      key->count = 0;
+    if (keys.count == KEYS_MAX || !read_hex(*line, keys.keys[keys.count])) {
+      keys.count = 0;
       break;
     }
-    key->count++;
+    keys.count++;
   }
-  if (key->count == 0) {
-    annals_token_key_free(key);
+  if (keys.count == 0) {
     g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
                 "%s: 1 to %d lines of %d hex digits are expected", path, KEYS_MAX, 2 * KEY_BYTES);
-    return NULL;
+    return false;
   }
-  return key;
+  *ret_keys = keys;
+  OPENSSL_cleanse(&keys, sizeof keys);
+  return true;
 }
 
-struct annals_token_key *annals_token_key_load(const char *path, GError **error) {
+static bool load(const char *path, struct keys *ret_keys, GError **error) {
   g_autofree char *text = NULL;
   gsize size;
   if (!g_file_get_contents(path, &text, &size, error)) {
+    return false;
+  }
+  bool ok = parse(path, text, ret_keys, error);
+  OPENSSL_cleanse(text, size);
+  return ok;
+}
+
+struct annals_token_key *annals_token_key_load(const char *path, GError **error) {
+  struct keys keys;
+  if (!load(path, &keys, error)) {
     return NULL;
   }
-  struct annals_token_key *key = parse(path, text, error);
-  OPENSSL_cleanse(text, size);
+  struct annals_token_key *key = g_new(struct annals_token_key, 1);
+  key->path = g_strdup(path);
+  key->current = g_new(struct current, 1);
+  key->current->keys = keys;
+  pthread_rwlock_init(&key->current->lock, NULL);
+  OPENSSL_cleanse(&keys, sizeof keys);
   return key;
+}
+
+bool annals_token_key_reload(struct annals_token_key *key, GError **error) {
+  struct keys keys;
+  if (!load(key->path, &keys, error)) {
+    return false;
+  }
+  pthread_rwlock_wrlock(&key->current->lock);
+  key->current->keys = keys;
+  pthread_rwlock_unlock(&key->current->lock);
+  OPENSSL_cleanse(&keys, sizeof keys);
+  return true;
 }
 
 /* The key is durable before the first token leaves: g_file_set_contents_full syncs and renames. */
@@ -94,7 +133,10 @@ struct annals_token_key *annals_token_key_load_or_create(const char *path, GErro
 
 void annals_token_key_free(struct annals_token_key *key) {
   if (key != NULL) {
-    OPENSSL_cleanse(key, sizeof *key);
+    pthread_rwlock_destroy(&key->current->lock);
+    OPENSSL_cleanse(key->current, sizeof *key->current);
+    g_free(key->current);
+    g_free(key->path);
     g_free(key);
   }
 }
@@ -108,17 +150,21 @@ static void compute(const uint8_t key[KEY_BYTES], const uint8_t *bytes, size_t s
 
 void annals_token_key_sign(const struct annals_token_key *key, const uint8_t *bytes, size_t size,
                            uint8_t ret_mac[ANNALS_TOKEN_MAC_BYTES]) {
-  compute(key->keys[0], bytes, size, ret_mac);
+  pthread_rwlock_rdlock(&key->current->lock);
+  compute(key->current->keys.keys[0], bytes, size, ret_mac);
+  pthread_rwlock_unlock(&key->current->lock);
 }
 
 bool annals_token_key_verify(const struct annals_token_key *key, const uint8_t *bytes, size_t size,
                              const uint8_t mac[ANNALS_TOKEN_MAC_BYTES]) {
-  for (size_t i = 0; i < key->count; i++) {
+  bool found = false;
+  pthread_rwlock_rdlock(&key->current->lock);
+  const struct keys *keys = &key->current->keys;
+  for (size_t i = 0; i < keys->count && !found; i++) {
     uint8_t expected[ANNALS_TOKEN_MAC_BYTES];
-    compute(key->keys[i], bytes, size, expected);
-    if (CRYPTO_memcmp(expected, mac, sizeof expected) == 0) {
-      return true;
-    }
+    compute(keys->keys[i], bytes, size, expected);
+    found = CRYPTO_memcmp(expected, mac, sizeof expected) == 0;
   }
-  return false;
+  pthread_rwlock_unlock(&key->current->lock);
+  return found;
 }

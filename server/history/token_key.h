@@ -4,6 +4,9 @@
  * Floor 2. A file of one or more lines of 64 hex digits: the first signs, all are accepted, so that
  * tokens outlive a rotation: put the new key above the old one, and drop the old one a token's life
  * later. Replicas that serve the same clients share the file.
+ *
+ * One lock, a leaf, under which keys are exchanged. It is pthread's, because ThreadSanitizer does
+ * not see into GLib's.
  */
 #ifndef ANNALS_SERVER_HISTORY_TOKEN_KEY_H_
 #define ANNALS_SERVER_HISTORY_TOKEN_KEY_H_
@@ -31,6 +34,13 @@ struct annals_token_key *annals_token_key_load(const char *path, GError **error)
  */
 G_GNUC_WARN_UNUSED_RESULT
 struct annals_token_key *annals_token_key_load_or_create(const char *path, GError **error);
+
+/*
+ * Reads the file again. On failure the keys stay as they are. Threads: any.
+ * Errors: as annals_token_key_load.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_token_key_reload(struct annals_token_key *key, GError **error);
 
 void annals_token_key_free(struct annals_token_key *key);
 

@@ -116,6 +116,16 @@ class Annalsd:
         assert status == 0, "annalsd: exit status %d" % status
         self.start()
 
+    def reload(self, says):
+        """Has files read again, and waits until one more line of the log says how that went."""
+        before = self.log().count(says)
+        self.process.send_signal(signal.SIGHUP)
+        for _ in range(WAIT_S * 100):
+            if self.log().count(says) > before:
+                return
+            time.sleep(0.01)
+        raise AssertionError("no line says '%s':\n%s" % (says, self.log()[-8000:]))
+
     def rss_bytes(self, key="VmRSS"):
         with open("/proc/%d/status" % self.process.pid) as f:
             return int(re.search(key + r":\s+(\d+) kB", f.read()).group(1)) * 1024

@@ -246,16 +246,6 @@ class ReloadTest(unittest.TestCase):
         write_credentials(self.path, "[reader]\naccess_key_id = A\nsecret_access_key = %s\n"
                           "allow = states:* on *\n" % secret, mode)
 
-    def reload(self, server, says):
-        """Reloads and waits until the log has one more line that says how it went."""
-        before = server.log().count(says)
-        server.process.send_signal(signal.SIGHUP)
-        for _ in range(annalsd.WAIT_S * 100):
-            if server.log().count(says) > before:
-                return
-            threading.Event().wait(0.01)
-        self.fail("no line says '%s'" % says)
-
     def works(self, server, secret):
         try:
             client(server.gateway, ("A", secret)).get_execution_history(executionArn=self.arn)
@@ -271,12 +261,12 @@ class ReloadTest(unittest.TestCase):
                 writer.append(self.arn, annalsd.simple_history(3))
             self.assertTrue(self.works(server, "first"))
             self.write("second")
-            self.reload(server, "credentials reloaded")
+            server.reload("credentials reloaded")
             self.assertEqual([self.works(server, s) for s in ("first", "second")], [False, True])
             self.write("third with blanks")
-            self.reload(server, "credentials stay as they were")
+            server.reload("credentials stay as they were")
             self.write("third", 0o644)
-            self.reload(server, "credentials stay as they were")
+            server.reload("credentials stay as they were")
             self.assertEqual([self.works(server, s) for s in ("second", "third")], [True, False])
             self.assertIn("%s:3: [reader] secret_access_key: " % self.path, server.log())
 
@@ -300,7 +290,7 @@ class ReloadTest(unittest.TestCase):
             for each in readers:
                 each.start()
             for _ in range(10):
-                self.reload(server, "credentials reloaded")
+                server.reload("credentials reloaded")
             stop.set()
             for each in readers:
                 each.join()

@@ -194,7 +194,7 @@ class RotationTest(unittest.TestCase):
             client.page(self.arn, next_token=token)
         self.assertEqual(caught.exception.reason, "INVALID_TOKEN")
 
-    def test_rotation(self):
+    def rotate(self, renew):
         self.path = os.path.join(annalsd.new_dir(), "key")
         self.arn = annalsd.arn("tokens")
         self.write("a")
@@ -204,17 +204,27 @@ class RotationTest(unittest.TestCase):
             client.append(self.arn, annalsd.simple_history(9))
         old = self.page()["nextToken"]
         self.write("b", "a")
-        self.server.restart()
+        renew()
         page = self.page(nextToken=old)
         self.assertEqual([e["id"] for e in page["events"]], [3, 4])
         new = page["nextToken"]
         self.write("b")
-        self.server.restart()
+        renew()
         self.refused(old)
         self.assertEqual([e["id"] for e in self.page(nextToken=new)["events"]], [5, 6])
         self.write("c")
-        self.server.restart()
+        renew()
         self.refused(new)
+
+    def test_with_restarts(self):
+        self.rotate(lambda: self.server.restart())
+
+    def test_without_restarts(self):
+        self.rotate(lambda: self.server.reload("page token keys reloaded"))
+        last = self.page()["nextToken"]
+        self.write("not a key")
+        self.server.reload("page token keys stay as they were")
+        self.page(nextToken=last)
 
 
 class AppendingTest(ServerTest):

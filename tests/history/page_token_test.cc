@@ -1,8 +1,10 @@
 #include <glib/gstdio.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstring>
 #include <string>
+#include <thread>
 
 extern "C" {
 #include "server/history/page_token.h"
@@ -84,6 +86,37 @@ TEST_F(PageTokenTest, OldKeysAreAcceptedAndTheFirstSigns) {
   annals_token_key_free(before);
   annals_token_key_free(rotated);
   annals_token_key_free(after);
+}
+
+TEST_F(PageTokenTest, KeysAreExchangedWhileTokensAreRead) {
+  annals_token_key *key = Key(kOldKey);
+  const std::string old_token = Write(key);
+  std::atomic<bool> stop{false};
+  std::thread reading([&] {
+    annals_page_token token;
+    while (!stop) {
+      EXPECT_TRUE(annals_page_token_read(key, kArn, old_token.c_str(), &token));
+    }
+  });
+  const std::string rotated = std::string(kNewKey) + "\n" + kOldKey;
+  for (int i = 0; i < 20; i++) {
+    ASSERT_TRUE(g_file_set_contents(path_.c_str(), rotated.c_str(), -1, nullptr));
+    EXPECT_TRUE(annals_token_key_reload(key, nullptr));
+  }
+  stop = true;
+  reading.join();
+
+  ASSERT_TRUE(g_file_set_contents(path_.c_str(), "no key", -1, nullptr));
+  g_autoptr(GError) error = nullptr;
+  EXPECT_FALSE(annals_token_key_reload(key, &error));
+  EXPECT_EQ(error->message, path_ + ": 1 to 16 lines of 64 hex digits are expected");
+  annals_page_token token;
+  const std::string new_token = Write(key);
+  EXPECT_TRUE(annals_page_token_read(key, kArn, old_token.c_str(), &token));
+  annals_token_key *after = Key(kNewKey);
+  EXPECT_TRUE(annals_page_token_read(after, kArn, new_token.c_str(), &token));
+  annals_token_key_free(after);
+  annals_token_key_free(key);
 }
 
 TEST_F(PageTokenTest, KeyFilesThatHoldNoKeysAreRefused) {

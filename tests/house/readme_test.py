@@ -48,6 +48,11 @@ class ReadmeTest(unittest.TestCase):
         rows = "\n".join(reason_row(*reason) for reason in reasons)
         self.assertIn("|---|---|---|---|---|---|\n" + rows + "\n\n", self.readme)
 
+    def test_actions(self):
+        actions = re.findall(r'ANNALS_ACTION\(\w+, "([^"]+)"\)', read("server/history/action.def"))
+        self.assertEqual([a for a in actions if "`%s`" % a not in self.readme], [])
+        self.assertNotEqual(actions, [])
+
     def test_help(self):
         text = subprocess.run([os.environ["ANNALSD"], "--help"], check=True, capture_output=True,
                               text=True, env={"LC_ALL": "C.UTF-8"}).stdout
