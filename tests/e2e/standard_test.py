@@ -62,6 +62,17 @@ class HealthTest(unittest.TestCase):
         self.assertEqual(self.server.process.wait(annalsd.WAIT_S), 0)
 
 
+    def test_calls_go_on_during_the_drain_delay(self):
+        with annalsd.Annalsd("--drain-delay", "3") as server, annalsd.Client(server.grpc) as client:
+            watch = client.channel.unary_stream("/grpc.health.v1.Health/Watch")(b"")
+            self.assertEqual(next(watch), b"\x08\x01")
+            server.process.send_signal(signal.SIGTERM)
+            self.assertEqual(next(watch), b"\x08\x02")
+            client.append(annalsd.arn("late"), [annalsd.started()])
+            with self.assertRaises(grpc.RpcError):
+                next(watch)
+
+
 class ReflectionTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
