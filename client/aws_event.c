@@ -207,7 +207,7 @@ static bool append_value(struct encoder *encoder, const struct annals_field *fie
       return append_int(encoder, field, value);
     case ANNALS_KIND_BOOL:
       return append_bool(encoder, field, value);
-    case ANNALS_KIND_EVENT_TYPE:
+    case ANNALS_KIND_ENUM:
       return append_type(encoder, field, value);
     case ANNALS_KIND_STRING:
       return append_string(encoder, field, value);

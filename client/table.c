@@ -62,7 +62,7 @@ static bool read_field(const struct annals_field *known, const struct annals_wir
     row->details_bytes = *field;
     return field->type == ANNALS_WIRE_BYTES;
   }
-  if (known->kind == ANNALS_KIND_EVENT_TYPE) {
+  if (known->kind == ANNALS_KIND_ENUM) {
     row->type = (int64_t)field->varint;
   } else if (strcmp(known->name, "id") == 0) {
     row->id = (int64_t)field->varint;

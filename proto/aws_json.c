@@ -5,7 +5,6 @@
 #include "proto/wire.h"
 
 struct json_writer {
-  const struct annals_schema *schema;
   bool include_data;
   struct annals_buffer *out;
 };
@@ -121,14 +120,14 @@ static bool append_timestamp(struct annals_buffer *out, const struct annals_wire
   return result == ANNALS_WIRE_END;
 }
 
-static bool append_event_type(struct json_writer *writer, int64_t number) {
-  const struct annals_event_type *type = annals_schema_type(writer->schema, number);
-  if (type == NULL) {
+/* Names have nothing to escape. */
+static bool append_name(struct annals_buffer *out, const struct annals_name *name) {
+  if (name == NULL) {
     return false;
   }
-  annals_buffer_append_byte(writer->out, '"');
-  annals_buffer_append(writer->out, type->aws_name, type->aws_name_size);
-  annals_buffer_append_byte(writer->out, '"');
+  annals_buffer_append_byte(out, '"');
+  annals_buffer_append(out, name->text, name->size);
+  annals_buffer_append_byte(out, '"');
   return true;
 }
 
@@ -145,8 +144,8 @@ static bool append_value(struct json_writer *writer, const struct annals_field *
     case ANNALS_KIND_BOOL:
       annals_buffer_append_text(writer->out, wire->varint != 0 ? "true" : "false");
       return true;
-    case ANNALS_KIND_EVENT_TYPE:
-      return append_event_type(writer, (int64_t)wire->varint);
+    case ANNALS_KIND_ENUM:
+      return append_name(writer->out, annals_names_get(field->names, (int64_t)wire->varint));
     case ANNALS_KIND_STRING:
       annals_aws_json_append_string(writer->out, (const char *)wire->bytes, wire->size);
       return true;
@@ -248,6 +247,12 @@ static bool append_message(struct json_writer *writer, const struct annals_messa
 
 bool annals_aws_json_append_event(const struct annals_schema *schema, const uint8_t *event,
                                   size_t size, bool include_data, struct annals_buffer *out) {
-  struct json_writer writer = {.schema = schema, .include_data = include_data, .out = out};
+  struct json_writer writer = {.include_data = include_data, .out = out};
   return append_message(&writer, annals_schema_event(schema), event, size) && !out->failed;
+}
+
+bool annals_aws_json_append_message(const struct annals_message *message, const uint8_t *bytes,
+                                    size_t size, struct annals_buffer *out) {
+  struct json_writer writer = {.include_data = true, .out = out};
+  return append_message(&writer, message, bytes, size) && !out->failed;
 }

@@ -21,6 +21,15 @@ G_GNUC_WARN_UNUSED_RESULT
 bool annals_aws_json_append_event(const struct annals_schema *schema, const uint8_t *event,
                                   size_t size, bool include_data, struct annals_buffer *out);
 
+/*
+ * Appends another message of the schema as a JSON object: canonical bytes, of which no unknown
+ * field is taken.
+ * Errors: as annals_aws_json_append_event.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_aws_json_append_message(const struct annals_message *message, const uint8_t *bytes,
+                                    size_t size, struct annals_buffer *out);
+
 /* Appends text as a JSON string with its quotes. text is valid UTF-8. */
 void annals_aws_json_append_string(struct annals_buffer *out, const char *text, size_t size);
 

@@ -64,7 +64,7 @@ static enum annals_wire_type wire_type_of(enum annals_kind kind) {
     case ANNALS_KIND_INT32:
     case ANNALS_KIND_INT64:
     case ANNALS_KIND_BOOL:
-    case ANNALS_KIND_EVENT_TYPE:
+    case ANNALS_KIND_ENUM:
       return ANNALS_WIRE_VARINT;
     default:
       return ANNALS_WIRE_BYTES;
@@ -348,7 +348,7 @@ static bool head_take(const struct annals_field *field, const struct annals_wire
   if (field->kind == ANNALS_KIND_TIMESTAMP) {
     return read_timestamp(wire, head);
   }
-  if (field->kind == ANNALS_KIND_EVENT_TYPE) {
+  if (field->kind == ANNALS_KIND_ENUM) {
     head->type = (int64_t)wire->varint;
   } else if (field->details) {
     head->details = field->number;

@@ -3,11 +3,13 @@
 #include <string.h>
 
 #include "annals/v1/history_event.pb-c.h"
+#include "annals/v1/history_service.pb-c.h"
 
 enum { EVENT_TYPES = 62 };
 
 struct annals_schema {
-  GHashTable *messages; /* descriptor -> struct annals_message */
+  GHashTable *messages; /* name without package -> struct annals_message */
+  GHashTable *enums;    /* descriptor -> struct annals_names */
   const struct annals_message *event;
   struct annals_event_type types[EVENT_TYPES + 1]; /* by number */
 };
@@ -33,6 +35,16 @@ static const struct member_rule member_rules[] = {
 #undef NONZERO
 #undef DATA
 #undef PLAIN
+};
+
+/* Members of executions that AWS JSON writes also when zero or empty. */
+static const struct {
+  const char *message;
+  const char *field;
+} execution_rules[] = {
+#define ANNALS_EXECUTION_MEMBER(message, field) {#message, #field},
+#include "proto/execution_members.def"
+#undef ANNALS_EXECUTION_MEMBER
 };
 
 struct type_rule {
@@ -63,6 +75,29 @@ static char *camel_case(const char *words, bool capital) {
   return g_string_free(out, FALSE);
 }
 
+/* EXECUTION_STATUS_RUNNING is RUNNING to AWS. Only the types of events are in camel case. */
+static const struct annals_names *names_of(struct annals_schema *schema,
+                                           const ProtobufCEnumDescriptor *descriptor) {
+  struct annals_names *names = g_hash_table_lookup(schema->enums, descriptor);
+  if (names != NULL) {
+    return names;
+  }
+  g_assert(g_str_has_suffix(descriptor->values[0].name, "UNSPECIFIED"));
+  size_t prefix_size = strlen(descriptor->values[0].name) - strlen("UNSPECIFIED");
+  bool camel = descriptor == &annals__v1__history_event_type__descriptor;
+  names = g_new0(struct annals_names, 1);
+  names->count = descriptor->n_values;
+  names->names = g_new0(struct annals_name, descriptor->n_values);
+  g_hash_table_insert(schema->enums, (gpointer)descriptor, names);
+  for (size_t i = 1; i < names->count; i++) {
+    g_assert_cmpint(descriptor->values[i].value, ==, (int)i);
+    const char *text = descriptor->values[i].name + prefix_size;
+    names->names[i].text = camel ? camel_case(text, true) : g_strdup(text);
+    names->names[i].size = strlen(names->names[i].text);
+  }
+  return names;
+}
+
 static const struct annals_message *message_of(struct annals_schema *schema,
                                                const ProtobufCMessageDescriptor *descriptor);
 
@@ -80,8 +115,7 @@ static enum annals_kind kind_of(const ProtobufCFieldDescriptor *descriptor) {
     case PROTOBUF_C_TYPE_BOOL:
       return ANNALS_KIND_BOOL;
     case PROTOBUF_C_TYPE_ENUM:
-      g_assert(descriptor->descriptor == &annals__v1__history_event_type__descriptor);
-      return ANNALS_KIND_EVENT_TYPE;
+      return ANNALS_KIND_ENUM;
     case PROTOBUF_C_TYPE_STRING:
       return ANNALS_KIND_STRING;
     case PROTOBUF_C_TYPE_MESSAGE:
@@ -92,7 +126,7 @@ static enum annals_kind kind_of(const ProtobufCFieldDescriptor *descriptor) {
                  ? ANNALS_KIND_TIMESTAMP
                  : ANNALS_KIND_MESSAGE;
     default:
-      g_error("field %s has a type that events do not use", descriptor->name);
+      g_error("field %s has a type that is not known here", descriptor->name);
   }
 }
 
@@ -103,6 +137,12 @@ static void apply_rule(struct annals_field *field, const char *message) {
       field->bytes_max = rule->bytes_max;
       field->always = rule->always;
       field->data = rule->data;
+    }
+  }
+  for (size_t i = 0; i < G_N_ELEMENTS(execution_rules); i++) {
+    if (strcmp(execution_rules[i].message, message) == 0 &&
+        strcmp(execution_rules[i].field, field->name) == 0) {
+      field->always = true;
     }
   }
 }
@@ -127,6 +167,8 @@ static void init_field(struct annals_schema *schema, const char *message,
   field->json_key_size = strlen(field->json_key);
   if (from->type == PROTOBUF_C_TYPE_MESSAGE) {
     field->message = message_of(schema, from->descriptor);
+  } else if (from->type == PROTOBUF_C_TYPE_ENUM) {
+    field->names = names_of(schema, from->descriptor);
   }
   apply_rule(field, message);
 }
@@ -134,7 +176,7 @@ static void init_field(struct annals_schema *schema, const char *message,
 /* Depth is that of the .proto, in which no message holds itself. */
 static const struct annals_message *message_of(struct annals_schema *schema,
                                                const ProtobufCMessageDescriptor *descriptor) {
-  struct annals_message *message = g_hash_table_lookup(schema->messages, descriptor);
+  struct annals_message *message = g_hash_table_lookup(schema->messages, descriptor->short_name);
   if (message != NULL) {
     return message;
   }
@@ -142,7 +184,7 @@ static const struct annals_message *message_of(struct annals_schema *schema,
   message = g_new0(struct annals_message, 1);
   message->name = descriptor->short_name;
   message->field_count = descriptor->n_fields;
-  g_hash_table_insert(schema->messages, (gpointer)descriptor, message);
+  g_hash_table_insert(schema->messages, (gpointer)descriptor->short_name, message);
   for (unsigned i = 0; i < descriptor->n_fields; i++) {
     init_field(schema, descriptor->short_name, &descriptor->fields[i], &message->fields[i]);
     message->index[descriptor->fields[i].id] = (uint8_t)(i + 1);
@@ -162,17 +204,18 @@ static uint32_t details_number(const struct annals_message *event, const char *n
 }
 
 static void init_types(struct annals_schema *schema) {
+  const struct annals_names *names = names_of(schema, &annals__v1__history_event_type__descriptor);
+  g_assert(names->count == EVENT_TYPES + 1);
   for (size_t i = 0; i < EVENT_TYPES; i++) {
     const struct type_rule *rule = &type_rules[i];
     g_autofree char *name = g_strconcat("HISTORY_EVENT_TYPE_", rule->type, NULL);
     const ProtobufCEnumValue *value = protobuf_c_enum_descriptor_get_value_by_name(
         &annals__v1__history_event_type__descriptor, name);
-    g_assert(value != NULL && value->value > 0 && value->value <= EVENT_TYPES);
+    g_assert(value != NULL && value->value > 0);
     struct annals_event_type *type = &schema->types[value->value];
     g_assert(type->aws_name == NULL);
     type->number = value->value;
-    type->aws_name = camel_case(rule->type, true);
-    type->aws_name_size = strlen(type->aws_name);
+    type->aws_name = names->names[value->value].text;
     type->details = details_number(schema->event, rule->details);
     type->status = rule->status;
   }
@@ -187,10 +230,22 @@ static void message_free(gpointer data) {
   g_free(message);
 }
 
+static void names_free(gpointer data) {
+  struct annals_names *names = data;
+  for (size_t i = 0; i < names->count; i++) {
+    g_free(names->names[i].text);
+  }
+  g_free(names->names);
+  g_free(names);
+}
+
 struct annals_schema *annals_schema_new(void) {
   struct annals_schema *schema = g_new0(struct annals_schema, 1);
-  schema->messages = g_hash_table_new_full(NULL, NULL, NULL, message_free);
+  schema->messages = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, message_free);
+  schema->enums = g_hash_table_new_full(NULL, NULL, NULL, names_free);
   schema->event = message_of(schema, &annals__v1__history_event__descriptor);
+  message_of(schema, &annals__v1__describe_execution_response__descriptor);
+  message_of(schema, &annals__v1__execution_list_item__descriptor);
   init_types(schema);
   return schema;
 }
@@ -199,15 +254,20 @@ void annals_schema_free(struct annals_schema *schema) {
   if (schema == NULL) {
     return;
   }
-  for (size_t i = 1; i <= EVENT_TYPES; i++) {
-    g_free(schema->types[i].aws_name);
-  }
   g_hash_table_destroy(schema->messages);
+  g_hash_table_destroy(schema->enums);
   g_free(schema);
 }
 
 const struct annals_message *annals_schema_event(const struct annals_schema *schema) {
   return schema->event;
+}
+
+const struct annals_message *annals_schema_message(const struct annals_schema *schema,
+                                                   const char *name) {
+  const struct annals_message *message = g_hash_table_lookup(schema->messages, name);
+  g_assert(message != NULL);
+  return message;
 }
 
 const struct annals_event_type *annals_schema_type(const struct annals_schema *schema,
@@ -223,6 +283,15 @@ const struct annals_event_type *annals_schema_type_named(const struct annals_sch
     }
   }
   return NULL;
+}
+
+int32_t annals_names_number(const struct annals_names *names, const char *text) {
+  for (size_t i = 1; i < names->count; i++) {
+    if (strcmp(names->names[i].text, text) == 0) {
+      return (int32_t)i;
+    }
+  }
+  return 0;
 }
 
 const struct annals_field *annals_message_field_named(const struct annals_message *message,

@@ -1,9 +1,10 @@
 /*
- * What is known of events, as one table: protobuf-c's descriptors, AWS's names and AWS's model.
+ * What is known of events, and of executions as they are described and listed, as one table:
+ * protobuf-c's descriptors, AWS's names and AWS's model.
  *
- * Floor 1. Built once at start-up from the descriptors, event_types.def and event_members.def, and
- * read-only from then on: any thread may use it. A new event type is a change of the .proto and of
- * event_types.def, and of nothing else.
+ * Floor 1. Built once at start-up from the descriptors, event_types.def, event_members.def and
+ * execution_members.def, and read-only from then on: any thread may use it. A new event type is a
+ * change of the .proto and of event_types.def, and of nothing else.
  */
 #ifndef ANNALS_PROTO_SCHEMA_H_
 #define ANNALS_PROTO_SCHEMA_H_
@@ -15,16 +16,28 @@
 
 G_BEGIN_DECLS
 
-/* Shapes that a member of an event can have. Nothing is repeated but map entries. */
+/* Shapes that a member can have. Nothing is repeated but map entries. */
 enum annals_kind {
   ANNALS_KIND_INT32,
   ANNALS_KIND_INT64,
   ANNALS_KIND_BOOL,
-  ANNALS_KIND_EVENT_TYPE, /* HistoryEventType */
+  ANNALS_KIND_ENUM,
   ANNALS_KIND_STRING,
   ANNALS_KIND_MESSAGE,
   ANNALS_KIND_TIMESTAMP,  /* google.protobuf.Timestamp */
   ANNALS_KIND_STRING_MAP, /* map<string, string> */
+};
+
+/* AWS's name of an enumeration's value: `PassStateEntered`, `TIMED_OUT`. */
+struct annals_name {
+  char *text;
+  size_t size; /* without the NUL */
+};
+
+/* Those of an enumeration, whose numbers run from 1 to count - 1; 0 stands for none. */
+struct annals_names {
+  size_t count;
+  struct annals_name *names; /* by number */
 };
 
 struct annals_message;
@@ -42,10 +55,11 @@ struct annals_field {
   bool data;            /* execution data */
   bool natural;         /* a number that is never negative */
   bool details;         /* a member of HistoryEvent's oneof */
+  const struct annals_names *names;     /* ENUM */
   const struct annals_message *message; /* MESSAGE, TIMESTAMP and STRING_MAP (the entry) */
 };
 
-/* Numbers below this are all that events use. */
+/* Numbers below this are all that messages use. */
 enum { ANNALS_SCHEMA_NUMBERS = 80, ANNALS_SCHEMA_FIELDS = 48 };
 
 /* One message, its fields in the order of their numbers. */
@@ -69,8 +83,7 @@ enum annals_status {
 /* One event type. */
 struct annals_event_type {
   int number;
-  char *aws_name;       /* `PassStateEntered` */
-  size_t aws_name_size; /* without the NUL */
+  const char *aws_name; /* `PassStateEntered` */
   uint32_t details;     /* number of the oneof's member, 0: it has none */
   enum annals_status status;
 };
@@ -83,6 +96,13 @@ void annals_schema_free(struct annals_schema *schema);
 
 /* Gives HistoryEvent. */
 const struct annals_message *annals_schema_event(const struct annals_schema *schema);
+
+/*
+ * Gives a message by its name without package: DescribeExecutionResponse, ExecutionListItem, and
+ * those of which events are made. It must be known.
+ */
+const struct annals_message *annals_schema_message(const struct annals_schema *schema,
+                                                   const char *name);
 
 /* Finds an event type by its number; NULL when there is none (0 among them). */
 const struct annals_event_type *annals_schema_type(const struct annals_schema *schema,
@@ -100,6 +120,15 @@ static inline const struct annals_field *annals_message_field(const struct annal
   }
   return &message->fields[message->index[number] - 1];
 }
+
+/* Finds the name of a value by its number; NULL when there is none (0 among them). */
+static inline const struct annals_name *annals_names_get(const struct annals_names *names,
+                                                         int64_t number) {
+  return number > 0 && (uint64_t)number < names->count ? &names->names[number] : NULL;
+}
+
+/* Gives the number of the value with this name, or 0 when there is none. */
+int32_t annals_names_number(const struct annals_names *names, const char *text);
 
 /* Finds a field by AWS's name; NULL when there is none. */
 const struct annals_field *annals_message_field_named(const struct annals_message *message,

@@ -138,6 +138,61 @@ TEST(AwsJson, SeesDamage) {
   EXPECT_EQ(Json(schema, Timestamp(1, 0) + kHead + Int(77, 1)), "damaged");
 }
 
+/* JSON of a message, or "damaged". */
+std::string MessageJson(const Schema &schema, const char *name, const std::string &bytes) {
+  annals_buffer out;
+  annals_buffer_init(&out, 16 << 20);
+  std::string text = "damaged";
+  if (annals_aws_json_append_message(annals_schema_message(schema.get(), name),
+                                     reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size(),
+                                     &out)) {
+    text.assign(reinterpret_cast<const char *>(out.data), out.len);
+  }
+  annals_buffer_clear(&out);
+  return text;
+}
+
+TEST(AwsJson, WritesAnExecutionWithWhatAwsAlwaysWrites) {
+  Schema schema;
+  EXPECT_EQ(MessageJson(schema, "ExecutionListItem",
+                        Bytes(1, "a") + Bytes(2, "m") + Bytes(3, "n") + Int(4, 1) + Bytes(5, "")),
+            "{\"executionArn\":\"a\",\"stateMachineArn\":\"m\",\"name\":\"n\",\"status\":"
+            "\"RUNNING\",\"startDate\":0,\"redriveCount\":0}");
+  EXPECT_EQ(
+      MessageJson(
+          schema, "ExecutionListItem",
+          Bytes(1, "a") + Bytes(2, "m") + Bytes(3, "n") + Int(4, 4) + Bytes(5, Int(1, 1700000000)) +
+              Bytes(6, Int(1, 1700000001) + Int(2, 120999999)) + Bytes(7, "r") + Int(8, 3) +
+              Bytes(9, "m:1") + Bytes(10, "m:PROD") + Int(11, 2) + Bytes(12, Int(1, 1700000002))),
+      "{\"executionArn\":\"a\",\"stateMachineArn\":\"m\",\"name\":\"n\",\"status\":"
+      "\"TIMED_OUT\",\"startDate\":1700000000,\"stopDate\":1700000001.12,\"mapRunArn\":\"r\","
+      "\"itemCount\":3,\"stateMachineVersionArn\":\"m:1\",\"stateMachineAliasArn\":"
+      "\"m:PROD\",\"redriveCount\":2,\"redriveDate\":1700000002}");
+}
+
+TEST(AwsJson, WritesADescription) {
+  Schema schema;
+  EXPECT_EQ(
+      MessageJson(schema, "DescribeExecutionResponse",
+                  Bytes(1, "a") + Bytes(2, "m") + Bytes(3, "n") + Int(4, 2) + Bytes(5, Int(1, 1)) +
+                      Bytes(6, Int(1, 2)) + Bytes(7, "{}") + Bytes(8, Int(1, 1)) +
+                      Bytes(9, "\"x\"") + Bytes(10, Int(1, 1)) + Int(19, 2) + Bytes(20, "why")),
+      "{\"executionArn\":\"a\",\"stateMachineArn\":\"m\",\"name\":\"n\",\"status\":"
+      "\"SUCCEEDED\",\"startDate\":1,\"stopDate\":2,\"input\":\"{}\",\"inputDetails\":{"
+      "\"included\":true},\"output\":\"\\\"x\\\"\",\"outputDetails\":{\"included\":true},"
+      "\"redriveCount\":0,\"redriveStatus\":\"NOT_REDRIVABLE\",\"redriveStatusReason\":"
+      "\"why\"}");
+}
+
+TEST(AwsJson, SeesDamageOfExecutions) {
+  Schema schema;
+  const std::string head = Bytes(1, "a") + Bytes(2, "m") + Bytes(3, "n");
+  EXPECT_EQ(MessageJson(schema, "ExecutionListItem", head + Bytes(5, "")), "damaged");
+  EXPECT_EQ(MessageJson(schema, "ExecutionListItem", head + Int(4, 7) + Bytes(5, "")), "damaged");
+  EXPECT_EQ(MessageJson(schema, "ExecutionListItem", head + Int(4, 1) + Bytes(5, "") + Int(13, 1)),
+            "damaged");
+}
+
 TEST(ExecutionData, IsStrippedAndTheRestStaysCanonical) {
   Schema schema;
   std::string scheduled =

@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <map>
 #include <set>
+#include <vector>
 
 #include "annals/v1/history_event.pb-c.h"
 #include "tests/proto/codec_test_support.h"
@@ -184,6 +186,59 @@ TEST(Schema, FindsEveryRuleOfTheMemberTable) {
     auto it = seen.find({rule.message, rule.field});
     ASSERT_NE(it, seen.end()) << rule.message << "." << rule.field;
     EXPECT_EQ(it->second, rule.bytes_max);
+  }
+}
+
+TEST(Schema, FindsEveryRuleOfTheTableOfExecutions) {
+  Schema schema;
+  const struct {
+    const char *message;
+    const char *field;
+  } rules[] = {
+#define ANNALS_EXECUTION_MEMBER(message, field) {#message, #field},
+#include "proto/execution_members.def"
+#undef ANNALS_EXECUTION_MEMBER
+  };
+  for (const auto &rule : rules) {
+    const annals_message *message = annals_schema_message(schema.get(), rule.message);
+    bool found = false;
+    for (size_t i = 0; i < message->field_count; i++) {
+      const annals_field &field = message->fields[i];
+      found = found || (strcmp(field.name, rule.field) == 0 && field.always);
+    }
+    EXPECT_TRUE(found) << rule.message << "." << rule.field;
+  }
+}
+
+TEST(Schema, SpellsValuesAsAwsDoes) {
+  Schema schema;
+  const struct {
+    const char *message;
+    const char *member;
+    std::vector<std::string> names;
+  } expected[] = {
+      {"ExecutionListItem",
+       "status",
+       {"RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "PENDING_REDRIVE"}},
+      {"DescribeExecutionResponse",
+       "redriveStatus",
+       {"REDRIVABLE", "NOT_REDRIVABLE", "REDRIVABLE_BY_MAP_RUN"}},
+  };
+  for (const auto &each : expected) {
+    const annals_names *names =
+        annals_message_field_named(annals_schema_message(schema.get(), each.message), each.member)
+            ->names;
+    EXPECT_EQ(names->count, each.names.size() + 1);
+    for (size_t i = 0; i < each.names.size(); i++) {
+      const int32_t number = static_cast<int32_t>(i + 1);
+      EXPECT_EQ(annals_names_get(names, number)->text, each.names[i]);
+      EXPECT_EQ(annals_names_number(names, each.names[i].c_str()), number);
+    }
+    EXPECT_EQ(annals_names_get(names, 0), nullptr);
+    EXPECT_EQ(annals_names_get(names, -1), nullptr);
+    EXPECT_EQ(annals_names_get(names, static_cast<int64_t>(each.names.size()) + 1), nullptr);
+    EXPECT_EQ(annals_names_number(names, "UNSPECIFIED"), 0);
+    EXPECT_EQ(annals_names_number(names, ""), 0);
   }
 }
 
