@@ -451,7 +451,6 @@ TEST_P(ListTest, ConstraintsAreCheckedAllAtOnceAndBeforeTheArn) {
           "max_results=1001: Member must have value less than or equal to 1000",
           "next_token=" + *query.token + ": Member must have length less than or equal to 3096",
           "map_run_arn=" + *query.map_run + ": Member must have length less than or equal to 2000",
-          "map_run_arn=" + *query.map_run + ": Member must be null where a state machine is given",
           "redrive_filter=: Member must satisfy enum value set: [REDRIVEN, NOT_REDRIVEN]"}));
   query = ListQuery();
   query.max_results = -1;
@@ -464,12 +463,14 @@ TEST_P(ListTest, EitherAStateMachineOrAMapRun) {
   query.state_machine = std::nullopt;
   Listed neither = List(query);
   EXPECT_EQ(neither.reason, "INVALID_REQUEST");
-  EXPECT_EQ(neither.violations,
-            (Arns{"state_machine_arn=null: Member must not be null unless a map run is given"}));
+  EXPECT_EQ(neither.violations, Arns());
+  EXPECT_EQ(neither.message, "Must provide a StateMachine ARN or MapRun ARN");
   query = ListQuery();
   query.map_run = kMapRun;
-  EXPECT_EQ(List(query).violations, (Arns{"map_run_arn=" + std::string(kMapRun) +
-                                          ": Member must be null where a state machine is given"}));
+  Listed both = List(query);
+  EXPECT_EQ(both.reason, "INVALID_REQUEST");
+  EXPECT_EQ(both.violations, Arns());
+  EXPECT_EQ(both.message, "Must provide a StateMachine ARN or MapRun ARN, not both");
 }
 
 TEST_P(ListTest, ArnsAreCheckedBeforeTokens) {
