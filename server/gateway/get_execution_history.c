@@ -1,10 +1,8 @@
 /* GetExecutionHistory: a page of a history, its events written as JSON straight from their bytes.
  */
-#include <string.h>
-
 #include "proto/aws_json.h"
+#include "server/gateway/answer.h"
 #include "server/gateway/operation.h"
-#include "server/history/error.h"
 #include "server/history/page.h"
 
 static const char opening[] = "{\"events\":[";
@@ -14,28 +12,14 @@ struct state {
   size_t held_bytes; /* of the page's buffer */
 };
 
-/* Many pages may be waiting for the disk, half made: each is counted as it grows. */
-static bool hold(struct annals_operation_run *run, struct annals_buffer *events) {
-  struct state *state = run->state;
-  size_t more = events->cap - state->held_bytes;
-  if (more == 0) {
-    return true;
-  }
-  if (!run->hold(run, more)) {
-    events->failed = true;
-    return false;
-  }
-  state->held_bytes += more;
-  return true;
-}
-
 static bool encode(struct annals_page *page, const struct annals_frame *frame) {
   struct annals_operation_run *run = page->owner;
-  annals_buffer_append_text(&page->events, page->event_count == 0 ? opening : ",");
+  struct state *state = run->state;
+  annals_answer_begin_item(&page->events, opening, page->event_count);
   return annals_aws_json_append_event(annals_history_options(run->history)->schema, frame->event,
                                       frame->event_size, page->request.include_execution_data,
                                       &page->events) &&
-         hold(run, &page->events);
+         annals_answer_hold(run, &page->events, &state->held_bytes);
 }
 
 static void on_page(struct annals_page *page) {
@@ -79,22 +63,7 @@ static void finish(struct annals_operation_run *run) {
     run->error = g_steal_pointer(&page->error);
     return;
   }
-  struct annals_buffer *out = &page->events;
-  if (page->event_count == 0) {
-    annals_buffer_append_text(out, opening);
-  }
-  annals_buffer_append_byte(out, ']');
-  if (page->next_token != NULL) {
-    annals_buffer_append_text(out, ",\"nextToken\":");
-    annals_aws_json_append_string(out, page->next_token, strlen(page->next_token));
-  }
-  annals_buffer_append_byte(out, '}');
-  if (out->failed) {
-    run->error = annals_error_new(ANNALS_REASON_OVERLOADED, "no memory for the page");
-    return;
-  }
-  run->answer = *out; /* no copy: it leaves as it is */
-  annals_buffer_init(out, out->max);
+  annals_answer_finish_page(run, &page->events, opening, page->event_count, page->next_token);
 }
 
 static void clear(struct annals_operation_run *run) {

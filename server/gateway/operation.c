@@ -6,6 +6,8 @@
 
 static const struct annals_operation *const operations[] = {
     &annals_operation_get_execution_history,
+    &annals_operation_describe_execution,
+    &annals_operation_list_executions,
 };
 
 static char *offered(void) {

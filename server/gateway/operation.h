@@ -51,6 +51,8 @@ struct annals_operation {
 #define ANNALS_OPERATION_TARGET_PREFIX "AWSStepFunctions."
 
 extern const struct annals_operation annals_operation_get_execution_history;
+extern const struct annals_operation annals_operation_describe_execution;
+extern const struct annals_operation annals_operation_list_executions;
 
 /*
  * Finds the operation of an X-Amz-Target, which may be NULL.

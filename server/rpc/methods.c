@@ -7,6 +7,8 @@ const struct annals_rpc_method *const annals_rpc_methods[] = {
     &annals_rpc_delete_execution,
     &annals_rpc_watch_execution_history,
     &annals_rpc_get_execution_history,
+    &annals_rpc_describe_execution,
+    &annals_rpc_list_executions,
     &annals_rpc_health_check,
     &annals_rpc_health_list,
     &annals_rpc_health_watch,

@@ -12,10 +12,12 @@ G_BEGIN_DECLS
 
 extern const struct annals_rpc_method annals_rpc_append_history_events;
 extern const struct annals_rpc_method annals_rpc_delete_execution;
+extern const struct annals_rpc_method annals_rpc_describe_execution;
 extern const struct annals_rpc_method annals_rpc_get_execution_history;
 extern const struct annals_rpc_method annals_rpc_health_check;
 extern const struct annals_rpc_method annals_rpc_health_list;
 extern const struct annals_rpc_method annals_rpc_health_watch;
+extern const struct annals_rpc_method annals_rpc_list_executions;
 extern const struct annals_rpc_method annals_rpc_reflection_v1;
 extern const struct annals_rpc_method annals_rpc_reflection_v1alpha;
 extern const struct annals_rpc_method annals_rpc_watch_execution_history;

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "server/history/enum_name.h"
 #include "server/history/error.h"
 
 static bool invalid(GError **error, const char *field, const char *text) {
@@ -35,6 +36,19 @@ static bool take_int32(const struct annals_wire_field *wire, const char *field, 
     return invalid(error, field, "has the wrong wire type");
   }
   *value = (int32_t)wire->varint;
+  return true;
+}
+
+/* Takes an enum as its value's name, or as its number where it is no value. */
+static bool take_enum(const struct annals_wire_field *wire, const char *field,
+                      const struct annals_enum *values, char **name, GError **error) {
+  int32_t number = 0;
+  if (!take_int32(wire, field, &number, error)) {
+    return false;
+  }
+  const char *known = annals_enum_name(values, number);
+  g_free(*name);
+  *name = known != NULL || number == 0 ? g_strdup(known) : g_strdup_printf("%d", number);
   return true;
 }
 
@@ -147,6 +161,13 @@ static bool take_page_field(const struct annals_wire_field *wire,
   }
 }
 
+/* proto3: empty is absent. */
+static void drop_empty(char **text) {
+  if (*text != NULL && **text == '\0') {
+    g_clear_pointer(text, g_free);
+  }
+}
+
 bool annals_rpc_page_request_read(const uint8_t *bytes, size_t size,
                                   struct annals_rpc_page_request *ret_request, GError **error) {
   struct annals_wire_reader reader = {bytes, bytes + size};
@@ -164,9 +185,7 @@ bool annals_rpc_page_request_read(const uint8_t *bytes, size_t size,
   if (result == ANNALS_WIRE_MALFORMED) {
     return invalid(error, "request", "is not valid protobuf");
   }
-  if (ret_request->next_token != NULL && *ret_request->next_token == '\0') {
-    g_clear_pointer(&ret_request->next_token, g_free); /* proto3: empty is absent */
-  }
+  drop_empty(&ret_request->next_token);
   return true;
 }
 
@@ -235,4 +254,78 @@ bool annals_rpc_delete_request_read(const uint8_t *bytes, size_t size, char **re
   }
   *ret_execution_arn = g_steal_pointer(&arn);
   return true;
+}
+
+bool annals_rpc_describe_request_read(const uint8_t *bytes, size_t size,
+                                      struct annals_rpc_describe_request *ret_request,
+                                      GError **error) {
+  struct annals_wire_reader reader = {bytes, bytes + size};
+  struct annals_wire_field wire;
+  enum annals_wire_result result;
+  *ret_request = (struct annals_rpc_describe_request){.execution_arn = g_strdup("")};
+  while ((result = annals_wire_next(&reader, &wire)) == ANNALS_WIRE_FIELD) {
+    if (wire.number == 1 &&
+        !take_text(&wire, "execution_arn", &ret_request->execution_arn, error)) {
+      return false;
+    }
+    if (wire.number == 2 && !take_enum(&wire, "included_data", &annals_enum_included_data,
+                                       &ret_request->included_data, error)) {
+      return false;
+    }
+  }
+  return result == ANNALS_WIRE_END || invalid(error, "request", "is not valid protobuf");
+}
+
+void annals_rpc_describe_request_clear(struct annals_rpc_describe_request *request) {
+  g_free(request->execution_arn);
+  g_free(request->included_data);
+  *request = (struct annals_rpc_describe_request){0};
+}
+
+static bool take_list_field(const struct annals_wire_field *wire,
+                            struct annals_rpc_list_request *request, GError **error) {
+  switch (wire->number) {
+    case 1:
+      return take_text(wire, "state_machine_arn", &request->state_machine_arn, error);
+    case 2:
+      return take_enum(wire, "status_filter", &annals_enum_execution_status,
+                       &request->status_filter, error);
+    case 3:
+      return take_int32(wire, "max_results", &request->max_results, error);
+    case 4:
+      return take_text(wire, "next_token", &request->next_token, error);
+    case 5:
+      return take_text(wire, "map_run_arn", &request->map_run_arn, error);
+    case 6:
+      return take_enum(wire, "redrive_filter", &annals_enum_redrive_filter,
+                       &request->redrive_filter, error);
+    default:
+      return true;
+  }
+}
+
+bool annals_rpc_list_request_read(const uint8_t *bytes, size_t size,
+                                  struct annals_rpc_list_request *ret_request, GError **error) {
+  struct annals_wire_reader reader = {bytes, bytes + size};
+  struct annals_wire_field wire;
+  enum annals_wire_result result;
+  *ret_request = (struct annals_rpc_list_request){0};
+  while ((result = annals_wire_next(&reader, &wire)) == ANNALS_WIRE_FIELD) {
+    if (!take_list_field(&wire, ret_request, error)) {
+      return false;
+    }
+  }
+  drop_empty(&ret_request->state_machine_arn);
+  drop_empty(&ret_request->map_run_arn);
+  drop_empty(&ret_request->next_token);
+  return result == ANNALS_WIRE_END || invalid(error, "request", "is not valid protobuf");
+}
+
+void annals_rpc_list_request_clear(struct annals_rpc_list_request *request) {
+  g_free(request->state_machine_arn);
+  g_free(request->status_filter);
+  g_free(request->next_token);
+  g_free(request->map_run_arn);
+  g_free(request->redrive_filter);
+  *request = (struct annals_rpc_list_request){0};
 }

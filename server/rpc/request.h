@@ -75,6 +75,38 @@ G_GNUC_WARN_UNUSED_RESULT
 bool annals_rpc_delete_request_read(const uint8_t *bytes, size_t size, char **ret_execution_arn,
                                     GError **error);
 
+/*
+ * DescribeExecutionRequest. Strings are owned. Enums are AWS's names, or numbers as text that are
+ * no values; NULL when absent.
+ */
+struct annals_rpc_describe_request {
+  char *execution_arn;
+  char *included_data;
+};
+
+/* As annals_rpc_page_request_read. */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_rpc_describe_request_read(const uint8_t *bytes, size_t size,
+                                      struct annals_rpc_describe_request *ret_request,
+                                      GError **error);
+void annals_rpc_describe_request_clear(struct annals_rpc_describe_request *request);
+
+/* ListExecutionsRequest. Strings are owned, NULL when absent; enums as above. */
+struct annals_rpc_list_request {
+  char *state_machine_arn;
+  char *status_filter;
+  int32_t max_results;
+  char *next_token;
+  char *map_run_arn;
+  char *redrive_filter;
+};
+
+/* As annals_rpc_page_request_read. */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_rpc_list_request_read(const uint8_t *bytes, size_t size,
+                                  struct annals_rpc_list_request *ret_request, GError **error);
+void annals_rpc_list_request_clear(struct annals_rpc_list_request *request);
+
 G_END_DECLS
 
 #endif

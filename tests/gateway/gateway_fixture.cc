@@ -122,17 +122,20 @@ void GatewayFixture::start(annals_gateway_options options) {
   ASSERT_TRUE(annals_gateway_start(&options, &gateway_, nullptr));
 }
 
-std::string GatewayFixture::request(const std::string &body, const std::string &extra) {
+std::string GatewayFixture::request(const std::string &body, const std::string &extra,
+                                    const std::string &operation) {
   return "POST / HTTP/1.1\r\nHost: localhost\r\n"
-         "X-Amz-Target: AWSStepFunctions.GetExecutionHistory\r\n"
+         "X-Amz-Target: AWSStepFunctions." +
+         operation +
+         "\r\n"
          "Content-Type: application/x-amz-json-1.0\r\n"
          "Authorization: AWS4-HMAC-SHA256 Credential=x\r\n" +
          extra + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 
-std::string GatewayFixture::ask(const std::string &body) {
+std::string GatewayFixture::ask(const std::string &body, const std::string &operation) {
   HttpClient client(port_);
-  client.send(request(body));
+  client.send(request(body, "", operation));
   return client.receive();
 }
 

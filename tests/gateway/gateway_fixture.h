@@ -30,9 +30,10 @@ class GatewayFixture : public testing::Test {
   void start(annals_gateway_options options);
 
   /* A request as an SDK sends it. extra: more header lines. */
-  static std::string request(const std::string &body, const std::string &extra = "");
+  static std::string request(const std::string &body, const std::string &extra = "",
+                             const std::string &operation = "GetExecutionHistory");
   /* The answer to a body on a connection of its own. */
-  std::string ask(const std::string &body);
+  std::string ask(const std::string &body, const std::string &operation = "GetExecutionHistory");
 
   /* Answers, as HttpClient::receive gives them. extra: more header lines. */
   static std::string answer(const std::string &status, const std::string &body,

@@ -181,7 +181,9 @@ TEST_F(Gateway, SaysWhereABodyCannotBeRead) {
 
 TEST_F(Gateway, NamesTheOperationsItOffers) {
   HttpClient client(port_);
-  const std::string offered = "offered: AWSStepFunctions.GetExecutionHistory";
+  const std::string offered =
+      "offered: AWSStepFunctions.GetExecutionHistory, AWSStepFunctions.DescribeExecution, "
+      "AWSStepFunctions.ListExecutions";
   const std::string type =
       "Content-Type: application/x-amz-json-1.0\r\nContent-Length: 2\r\n\r\n{}";
   client.send("POST / HTTP/1.1\r\nHost: x\r\n" + type);

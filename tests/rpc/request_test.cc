@@ -41,6 +41,34 @@ struct PageRead {
   bool ok;
 };
 
+struct DescribeRead {
+  explicit DescribeRead(std::string message) : bytes(std::move(message)) {
+    ok = annals_rpc_describe_request_read(Data(bytes), bytes.size(), &request, &error);
+  }
+  ~DescribeRead() {
+    annals_rpc_describe_request_clear(&request);
+    g_clear_error(&error);
+  }
+  std::string bytes;
+  annals_rpc_describe_request request;
+  GError *error = nullptr;
+  bool ok;
+};
+
+struct ListRead {
+  explicit ListRead(std::string message) : bytes(std::move(message)) {
+    ok = annals_rpc_list_request_read(Data(bytes), bytes.size(), &request, &error);
+  }
+  ~ListRead() {
+    annals_rpc_list_request_clear(&request);
+    g_clear_error(&error);
+  }
+  std::string bytes;
+  annals_rpc_list_request request;
+  GError *error = nullptr;
+  bool ok;
+};
+
 // Reads a message that must be refused, and checks how.
 template <typename Read>
 void ExpectRefused(const std::string &message, const std::string &field, const std::string &text) {
@@ -270,6 +298,70 @@ TEST(PageRequestRead, RefusesMalformedBytes) {
     ExpectRefused<PageRead>(BytesField(1, "a") + bytes, "request", "is not valid protobuf");
     ExpectRefused<PageRead>(BytesField(5, bytes), "include_execution_data",
                             "is not valid protobuf");
+  }
+}
+
+TEST(DescribeRequestRead, NamesEnums) {
+  const std::pair<int64_t, const char *> cases[] = {
+      {0, nullptr}, {1, "ALL_DATA"}, {2, "METADATA_ONLY"}, {3, "3"}, {-1, "-1"}};
+  for (const auto &[number, name] : cases) {
+    DescribeRead read(BytesField(1, "a") + IntField(2, number) + IntField(3, 1));
+    ASSERT_TRUE(read.ok);
+    EXPECT_STREQ(read.request.execution_arn, "a");
+    EXPECT_STREQ(read.request.included_data, name);
+  }
+  DescribeRead last(IntField(2, 2) + IntField(2, 0));
+  ASSERT_TRUE(last.ok);
+  EXPECT_STREQ(last.request.execution_arn, "");
+  EXPECT_EQ(last.request.included_data, nullptr);
+}
+
+TEST(DescribeRequestRead, Refuses) {
+  const char *wrong = "has the wrong wire type";
+  ExpectRefused<DescribeRead>(IntField(1, 1), "execution_arn", wrong);
+  ExpectRefused<DescribeRead>(BytesField(2, "a"), "included_data", wrong);
+  ExpectRefused<DescribeRead>(BytesField(1, "\xff"), "execution_arn", "is not valid UTF-8");
+  for (const std::string &bytes : Malformed()) {
+    ExpectRefused<DescribeRead>(BytesField(1, "a") + bytes, "request", "is not valid protobuf");
+  }
+}
+
+TEST(ListRequestRead, TakesEveryField) {
+  ListRead read(BytesField(1, "m") + IntField(2, 6) + IntField(3, -1) + BytesField(4, "t") +
+                BytesField(5, "r") + IntField(6, 2) + BytesField(7, "?"));
+  ASSERT_TRUE(read.ok);
+  EXPECT_STREQ(read.request.state_machine_arn, "m");
+  EXPECT_STREQ(read.request.status_filter, "PENDING_REDRIVE");
+  EXPECT_EQ(read.request.max_results, -1);
+  EXPECT_STREQ(read.request.next_token, "t");
+  EXPECT_STREQ(read.request.map_run_arn, "r");
+  EXPECT_STREQ(read.request.redrive_filter, "NOT_REDRIVEN");
+}
+
+TEST(ListRequestRead, TakesWhatIsEmptyAsAbsent) {
+  ListRead read(BytesField(1, "") + IntField(2, 0) + BytesField(4, "") + BytesField(5, "") +
+                IntField(6, 0));
+  ASSERT_TRUE(read.ok);
+  EXPECT_EQ(read.request.state_machine_arn, nullptr);
+  EXPECT_EQ(read.request.status_filter, nullptr);
+  EXPECT_EQ(read.request.max_results, 0);
+  EXPECT_EQ(read.request.next_token, nullptr);
+  EXPECT_EQ(read.request.map_run_arn, nullptr);
+  EXPECT_EQ(read.request.redrive_filter, nullptr);
+}
+
+TEST(ListRequestRead, Refuses) {
+  const char *wrong = "has the wrong wire type";
+  ExpectRefused<ListRead>(IntField(1, 1), "state_machine_arn", wrong);
+  ExpectRefused<ListRead>(BytesField(2, "RUNNING"), "status_filter", wrong);
+  ExpectRefused<ListRead>(BytesField(3, "1"), "max_results", wrong);
+  ExpectRefused<ListRead>(IntField(4, 1), "next_token", wrong);
+  ExpectRefused<ListRead>(IntField(5, 1), "map_run_arn", wrong);
+  ExpectRefused<ListRead>(BytesField(6, "x"), "redrive_filter", wrong);
+  ExpectRefused<ListRead>(BytesField(5, std::string(1, '\0')), "map_run_arn",
+                          "holds a NUL character");
+  for (const std::string &bytes : Malformed()) {
+    ExpectRefused<ListRead>(BytesField(1, "a") + bytes, "request", "is not valid protobuf");
   }
 }
 
