@@ -1,5 +1,6 @@
 /*
- * The C client of Annals: appends events to histories and reads them back, page by page.
+ * The C client of Annals: appends events to histories, reads them back, page by page, and describes
+ * and lists executions (annals_execution.h).
  *
  * Floor 2. Everything that a program needs is in this header; gRPC does not show through.
  *
@@ -26,6 +27,7 @@
 
 #include "annals/v1/history_event.pb-c.h"
 #include "client/annals_error.h"
+#include "client/annals_execution.h"
 
 G_BEGIN_DECLS
 

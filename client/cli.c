@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "client/aws_error.h"
+#include "client/describe.h"
 #include "client/history.h"
 #include "client/import.h"
+#include "client/list.h"
 
 struct command {
   const char *name;
@@ -16,6 +18,8 @@ struct command {
 static const struct command commands[] = {
     {"import", "Append histories from files of AWS JSON", annals_import_run},
     {"history", "Print the history of an execution", annals_history_run},
+    {"describe", "Print what is known of an execution", annals_describe_command_run},
+    {"list", "Print the executions of a state machine", annals_list_command_run},
 };
 
 /* A server or a file, and its name, may say anything: control characters must not reach the

@@ -2,14 +2,12 @@
 
 #include <string.h>
 
+#include "client/json_page.h"
 #include "client/table.h"
-#include "proto/aws_json.h"
 
 enum {
   PAGE_EVENTS = 1000, /* the server's maximum: the fewest calls */
   MAX_RESULTS_ABSENT = G_MININT,
-  /* Escapes take up to six times an event's bytes. */
-  EVENT_JSON_BYTES_MAX = 8 * ANNALS_CLIENT_EVENT_BYTES_MAX,
 };
 
 static const char help[] =
@@ -36,8 +34,7 @@ struct history {
   char *output;
   bool json;
   size_t table_width;
-  size_t printed; /* events */
-  struct annals_buffer text;
+  struct annals_json_page page;
 };
 
 static bool is_single_page(const struct history *history) {
@@ -46,42 +43,24 @@ static bool is_single_page(const struct history *history) {
 
 static void begin(struct history *history) {
   if (history->json) {
-    fputs("{\"events\":[", history->cli->out);
+    annals_json_page_begin(&history->page, "events");
   } else {
     annals_table_write_header(history->table_width, history->cli->out);
   }
 }
 
-static bool print_json(struct history *history, struct annals_client_event event) {
-  annals_buffer_reset(&history->text);
-  annals_buffer_append_text(&history->text, history->printed == 0 ? "\n" : ",\n");
-  /* The server has left execution data out where it was asked to. */
-  if (!annals_aws_json_append_event(history->schema, event.data, event.size, true,
-                                    &history->text)) {
-    return false;
-  }
-  fwrite(history->text.data, 1, history->text.len, history->cli->out);
-  return true;
-}
-
+/* The server has left execution data out where it was asked to. */
 static bool print_event(struct history *history, struct annals_client_event event) {
-  bool ok = history->json ? print_json(history, event)
-                          : annals_table_write_event(history->schema, event, history->table_width,
-                                                     history->cli->out);
-  history->printed++;
-  return ok;
+  return history->json
+             ? annals_json_page_write(&history->page, annals_schema_event(history->schema),
+                                      event.data, event.size)
+             : annals_table_write_event(history->schema, event, history->table_width,
+                                        history->cli->out);
 }
 
 static void end(struct history *history, const char *next_token) {
   if (history->json) {
-    fputs("\n]", history->cli->out);
-    if (next_token[0] != '\0') {
-      annals_buffer_reset(&history->text);
-      annals_buffer_append_text(&history->text, ",\"nextToken\":");
-      annals_aws_json_append_string(&history->text, next_token, strlen(next_token));
-      fwrite(history->text.data, 1, history->text.len, history->cli->out);
-    }
-    fputs("}\n", history->cli->out);
+    annals_json_page_end(&history->page, next_token);
   } else if (next_token[0] != '\0') {
     fprintf(history->cli->out, "next token: %s\n", next_token);
   }
@@ -174,10 +153,10 @@ static int run(struct history *history) {
     return ANNALS_EXIT_USAGE;
   }
   history->schema = annals_schema_new();
-  annals_buffer_init(&history->text, EVENT_JSON_BYTES_MAX);
+  annals_json_page_init(&history->page, history->cli->out);
   history->table_width = annals_table_width(history->cli->out);
   bool ok = read_and_print(history);
-  annals_buffer_clear(&history->text);
+  annals_json_page_clear(&history->page);
   annals_schema_free(history->schema);
   annals_client_close(history->client);
   return ok ? ANNALS_EXIT_OK : ANNALS_EXIT_FAILED;

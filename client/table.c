@@ -134,7 +134,7 @@ static size_t columns_of(gunichar c) {
   return g_unichar_iswide(c) ? 2 : 1;
 }
 
-static void write_line(const char *line, size_t width, FILE *out) {
+void annals_table_write_line(const char *line, size_t width, FILE *out) {
   size_t used = 0;
   for (const char *at = line; *at != '\0'; at = g_utf8_next_char(at)) {
     gunichar c = g_utf8_get_char(at);
@@ -155,7 +155,7 @@ static void write_line(const char *line, size_t width, FILE *out) {
 void annals_table_write_header(size_t width, FILE *out) {
   g_autofree char *line =
       g_strdup_printf("%6s  %-24s  %-28s  %8s  %s", "ID", "TIME", "TYPE", "PREVIOUS", "DETAIL");
-  write_line(line, width, out);
+  annals_table_write_line(line, width, out);
 }
 
 bool annals_table_write_event(const struct annals_schema *schema, struct annals_client_event event,
@@ -173,7 +173,7 @@ bool annals_table_write_event(const struct annals_schema *schema, struct annals_
   if (row.details != NULL) {
     append_details(line, &row);
   }
-  write_line(line->str, width, out);
+  annals_table_write_line(line->str, width, out);
   g_string_free(line, TRUE);
   return true;
 }

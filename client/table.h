@@ -1,5 +1,5 @@
 /*
- * Events as lines of a table, for people. Part of the CLI.
+ * Tables for people, such as that of events. Part of the CLI.
  *
  * Columns have fixed widths, so that a history of any length is written as it comes.
  */
@@ -16,6 +16,9 @@ G_BEGIN_DECLS
 
 /* Gives the columns of the terminal that out is, or 0 when it is none: lines are not cut then. */
 size_t annals_table_width(FILE *out);
+
+/* Writes a line, valid UTF-8. width cuts it, 0 does not. Control characters become blanks. */
+void annals_table_write_line(const char *line, size_t width, FILE *out);
 
 /* Writes the names of the columns; width as for events. */
 void annals_table_write_header(size_t width, FILE *out);

@@ -152,6 +152,10 @@ TEST_F(Cli, HelpIsForPeople) {
   EXPECT_EQ(Run({"history", "--help"}), 0);
   EXPECT_NE(out_.find("annals history [OPTION…] ARN"), std::string::npos) << out_;
   EXPECT_NE(out_.find("--next-token=TOKEN"), std::string::npos) << out_;
+  EXPECT_EQ(Run({"describe", "--help"}), 0);
+  EXPECT_NE(out_.find("annals describe [OPTION…] ARN"), std::string::npos) << out_;
+  EXPECT_EQ(Run({"list", "--help"}), 0);
+  EXPECT_NE(out_.find("annals list [OPTION…] STATE_MACHINE_ARN"), std::string::npos) << out_;
 }
 
 TEST_F(CliWithServer, ImportsAndMayBeRepeated) {

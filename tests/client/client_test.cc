@@ -269,7 +269,7 @@ TEST_F(Client, OddAnswers) {
   ASSERT_EQ(annals_client_page_event_count(page), 1u);
   EXPECT_EQ(annals_client_page_event(page, 0, &error_), nullptr);
   EXPECT_EQ(Describe(&error_),
-            "INTERNAL : the server's answer holds something that is not a HistoryEvent");
+            "INTERNAL : the server's answer holds something that is no HistoryEvent");
   annals_client_page_free(page);
 }
 

@@ -7,6 +7,7 @@
 #include <grpc/slice.h>
 #include <grpc/support/time.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 
@@ -263,6 +264,79 @@ std::string EventBytes(int64_t id, size_t payload_size) {
   event.details_case = ANNALS__V1__HISTORY_EVENT__DETAILS_STATE_ENTERED_EVENT_DETAILS;
   event.state_entered_event_details = &details;
   return Pack(event);
+}
+
+std::string DescriptionBytes(const std::string &name) {
+  Annals__V1__DescribeExecutionResponse message = ANNALS__V1__DESCRIBE_EXECUTION_RESPONSE__INIT;
+  Google__Protobuf__Timestamp start = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+  Google__Protobuf__Timestamp stop = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+  Annals__V1__CloudWatchEventsExecutionDataDetails included =
+      ANNALS__V1__CLOUD_WATCH_EVENTS_EXECUTION_DATA_DETAILS__INIT;
+  std::string arn = "arn:" + name;
+  start.seconds = 1525283875;
+  start.nanos = 580000000;
+  stop.seconds = 1525283876;
+  included.included = 1;
+  message.execution_arn = const_cast<char *>(arn.c_str());
+  message.state_machine_arn = const_cast<char *>("arn:machine");
+  message.name = const_cast<char *>(name.c_str());
+  message.status = ANNALS__V1__EXECUTION_STATUS__EXECUTION_STATUS_FAILED;
+  message.start_date = &start;
+  message.stop_date = &stop;
+  message.input = const_cast<char *>("{\n}");
+  message.input_details = &included;
+  message.error = const_cast<char *>("States.Timeout");
+  message.redrive_status =
+      ANNALS__V1__EXECUTION_REDRIVE_STATUS__EXECUTION_REDRIVE_STATUS_NOT_REDRIVABLE;
+  message.redrive_status_reason = const_cast<char *>("too late");
+  return Pack(message);
+}
+
+std::string ItemBytes(const std::string &name, int second) {
+  Annals__V1__ExecutionListItem item = ANNALS__V1__EXECUTION_LIST_ITEM__INIT;
+  Google__Protobuf__Timestamp start = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+  Google__Protobuf__Timestamp stop = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+  std::string arn = "arn:" + name;
+  start.seconds = 1525283875 + second;
+  stop.seconds = 1525290000;
+  item.execution_arn = const_cast<char *>(arn.c_str());
+  item.state_machine_arn = const_cast<char *>("arn:machine");
+  item.name = const_cast<char *>(name.c_str());
+  item.status = second == 0 ? ANNALS__V1__EXECUTION_STATUS__EXECUTION_STATUS_RUNNING
+                            : ANNALS__V1__EXECUTION_STATUS__EXECUTION_STATUS_TIMED_OUT;
+  item.start_date = &start;
+  item.stop_date = second == 0 ? nullptr : &stop;
+  item.redrive_count = second;
+  return Pack(item);
+}
+
+FakeReply FakeExecutions::operator()(const std::string &method, const std::string &request) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  requests_.push_back(request);
+  FakeReply reply;
+  if (method == "/annals.v1.HistoryService/DescribeExecution") {
+    reply.body = DescriptionBytes("e");
+    return reply;
+  }
+  g_assert(method == "/annals.v1.HistoryService/ListExecutions");
+  Annals__V1__ListExecutionsRequest *message = annals__v1__list_executions_request__unpack(
+      nullptr, request.size(), reinterpret_cast<const uint8_t *>(request.data()));
+  g_assert(message != nullptr);
+  int i = message->next_token[0] == '\0' ? 0 : std::stoi(message->next_token);
+  int end = std::min(count_, i + (message->max_results == 0 ? 100 : message->max_results));
+  annals__v1__list_executions_request__free_unpacked(message, nullptr);
+  for (; i < end; i++) {
+    reply.body += Frame(1, ItemBytes("e" + std::to_string(count_ - 1 - i), count_ - 1 - i));
+  }
+  if (end < count_) {
+    reply.body += Frame(2, std::to_string(end));
+  }
+  return reply;
+}
+
+std::vector<std::string> FakeExecutions::requests() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return requests_;
 }
 
 FakeReply FakeHistories::operator()(const std::string &method, const std::string &request) {

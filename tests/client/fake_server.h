@@ -64,6 +64,26 @@ std::string StatusDetails(const std::string &reason,
 // A HistoryEvent of type PassStateEntered in canonical bytes, payload_size bytes of input.
 std::string EventBytes(int64_t id, size_t payload_size = 0);
 
+// A DescribeExecutionResponse, and an ExecutionListItem, of execution NAME, which started a second
+// after the one before it; FAILED.
+std::string DescriptionBytes(const std::string &name);
+std::string ItemBytes(const std::string &name, int second);
+
+// Answers ListExecutions with a page of items; the token is the number of the next one.
+// DescribeExecution with a DescriptionBytes. Keeps the requests.
+class FakeExecutions {
+ public:
+  explicit FakeExecutions(int count) : count_(count) {
+  }
+  FakeReply operator()(const std::string &method, const std::string &request);
+  std::vector<std::string> requests();
+
+ private:
+  std::mutex mutex_;
+  int count_;
+  std::vector<std::string> requests_;
+};
+
 // Keeps histories as the real server does, as far as a client can tell. Any thread may look.
 class FakeHistories {
  public:
