@@ -17,7 +17,9 @@ from annals.v1 import history_event_pb2, history_service_pb2
 from google.protobuf import json_format
 from google.rpc import error_details_pb2, status_pb2
 
-ARN_PREFIX = "arn:aws:states:us-east-1:123456789012:execution:Machine:"
+ARN_HEAD = "arn:aws:states:us-east-1:123456789012:"
+ARN_PREFIX = ARN_HEAD + "execution:Machine:"
+MACHINE_ARN = ARN_HEAD + "stateMachine:Machine"
 PAGE_BYTES_MAX = 3670016  # 3.5 MiB
 SERVICE = history_service_pb2.DESCRIPTOR.services_by_name["HistoryService"]
 SERVER = os.environ.get("ANNALSD", "")
@@ -223,6 +225,29 @@ class Client:
     def history(self, execution_arn, **more):
         return [e for page in self.pages(execution_arn, **more) for e in page.events]
 
+    def describe(self, execution_arn, **more):
+        request = history_service_pb2.DescribeExecutionRequest(execution_arn=execution_arn, **more)
+        return history_service_pb2.DescribeExecutionResponse.FromString(
+            self.call("DescribeExecution", request.SerializeToString()))
+
+    def list(self, **more):
+        """One page of executions."""
+        request = history_service_pb2.ListExecutionsRequest(**more)
+        return history_service_pb2.ListExecutionsResponse.FromString(
+            self.call("ListExecutions", request.SerializeToString()))
+
+    def list_pages(self, **more):
+        token = ""
+        while True:
+            page = self.list(next_token=token, **more)
+            yield page
+            token = page.next_token
+            if not token:
+                return
+
+    def list_all(self, **more):
+        return [e for page in self.list_pages(**more) for e in page.executions]
+
 
 def page_size(size, count):
     """No page exceeds the budget, except one of a single event."""
@@ -356,6 +381,25 @@ class Gateway:
 
     def history(self, execution_arn, **more):
         return [e for page in self.pages(execution_arn, **more) for e in page["events"]]
+
+    def call(self, operation, **members):
+        """The answer of an operation."""
+        status, _, body = self.post(members, target="AWSStepFunctions." + operation)
+        assert status == 200, (status, body)
+        return json.loads(body)
+
+    def list_pages(self, **members):
+        token = {}
+        while True:
+            page = self.call("ListExecutions", **token, **members)
+            assert set(page) <= {"executions", "nextToken"}, set(page)
+            yield page
+            if "nextToken" not in page:
+                return
+            token = {"nextToken": page["nextToken"]}
+
+    def list_all(self, **members):
+        return [e for page in self.list_pages(**members) for e in page["executions"]]
 
     def error(self, body, **more):
         """The status, name and message of a call that fails."""

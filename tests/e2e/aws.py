@@ -21,11 +21,11 @@ ENVIRONMENT = {
 }
 
 
-def run_cli(gateway, *args):
-    """Runs `aws stepfunctions get-execution-history`."""
+def run_cli(gateway, *args, command="get-execution-history"):
+    """Runs `aws stepfunctions COMMAND`."""
     return subprocess.run(
-        ["aws", "stepfunctions", "get-execution-history", "--endpoint-url", "http://" + gateway,
-         "--output", "json", *args],
+        ["aws", "stepfunctions", command, "--endpoint-url", "http://" + gateway, "--output", "json",
+         *args],
         env=annalsd.environment(**ENVIRONMENT, HOME=annalsd.new_dir()), timeout=annalsd.WAIT_S,
         stdin=subprocess.DEVNULL, capture_output=True, text=True)
 
@@ -52,12 +52,21 @@ def boto3_history(client, execution_arn, **more):
     return [with_number(e) for page in pages for e in page["events"]]
 
 
-def with_number(event):
+def seconds(date):
     """Clients turn timestamps into dates: back to seconds."""
-    date = event["timestamp"]
     if isinstance(date, str):
         date = datetime.datetime.fromisoformat(date)
-    return {**event, "timestamp": round(date.timestamp() * 1000) / 1000}
+    return round(date.timestamp() * 1000) / 1000
+
+
+def with_number(event):
+    return {**event, "timestamp": seconds(event["timestamp"])}
+
+
+def execution_with_numbers(execution):
+    """The same for a description, or an execution of a listing, without what HTTP said."""
+    return {k: seconds(v) if k in ("startDate", "stopDate", "redriveDate") else v
+            for k, v in execution.items() if k != "ResponseMetadata"}
 
 
 class Model:

@@ -1,11 +1,7 @@
 #!/usr/bin/python3
-"""Every recorded history goes in and comes back as it was, through every client.
-
-The histories are those of tests/data, and those of $ANNALS_CORPUS where it is set.
-"""
+"""Every recorded history goes in and comes back as it was, through every client."""
 
 import glob
-import hashlib
 import json
 import os
 import re
@@ -14,30 +10,11 @@ import unittest
 from tests import unittest_xml
 from tests.data import history_file, make_histories
 from tests.e2e import annalsd, aws
+from tests.e2e.histories import CORPUS, FILES, FOLDER, execution_name
 
-FOLDER = os.environ["ANNALS_HISTORIES"]
-CORPUS = os.environ.get("ANNALS_CORPUS", "")
 PAGE_SIZES = (1, 2, 3, 7, 1000)
 # The AWS CLI takes a second for each call.
 CLI_SAMPLE = 15
-
-
-def find_files():
-    files = glob.glob(FOLDER + "/*.json")
-    if CORPUS:
-        files += glob.glob(CORPUS + "/*.json") + glob.glob(CORPUS + "/extras/*.json")
-    return sorted(files)
-
-
-def execution_name(path):
-    """The name that `annals import --arn-prefix` gives to a file's execution."""
-    name = os.path.basename(path)[:-len(".json")]
-    if len(name) > 80:
-        name = name[:71] + "-" + hashlib.sha256(name.encode()).hexdigest()[:8]
-    return name
-
-
-FILES = {execution_name(path): path for path in find_files()}
 
 
 class HistoriesTest(unittest.TestCase):
@@ -80,7 +57,7 @@ class RoundTrip:
                                annalsd.ARN_PREFIX, *FILES.values())
         assert done.stdout == "%d histories imported, 0 already there, 0 failed: " \
             "%d events appended, 0 already there\n" % (
-                len(find_files()),
+                len(FILES),
                 sum(len(history_file.load(p)) for p in FILES.values())), done.stdout
 
     @classmethod
