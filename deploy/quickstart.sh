@@ -12,6 +12,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 arn_prefix=arn:aws:states:us-east-1:123456789012:execution
 histories=("$arn_prefix:HelloWorld:sample" "$arn_prefix:OrderFulfilment:order-4711")
 files=(hello_world.json order_fulfilment.json)
+machine=arn:aws:states:us-east-1:123456789012:stateMachine:HelloWorld
 
 die() {
   echo "deploy/quickstart.sh: $*" >&2
@@ -98,6 +99,8 @@ show() {
   done
   say "annals history ${histories[0]}"
   annals history "${histories[0]}"
+  say "annals list --output table $machine"
+  annals list --output table "$machine"
   say "curl, ${histories[0]}"
   post "{\"executionArn\":\"${histories[0]}\"}"
   say "curl, the last 3 events of ${histories[1]}"

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""kill -9 under concurrent appends: what was acknowledged is there, in order, and once.
+"""kill -9 under concurrent appends: what was acknowledged is there, in order, and once, and listed as
+it is.
 
 ANNALS_CRASH_SEED repeats a run's choices.
 """
@@ -12,13 +13,17 @@ import unittest
 
 import grpc
 
+from annals.v1.history_event_pb2 import HistoryEventType
+from annals.v1.history_service_pb2 import ExecutionStatus
 from tests import unittest_xml
 from tests.e2e import annalsd
-from tests.e2e.annalsd import CallError, HistoryEvent, passed, started
+from tests.e2e.annalsd import MACHINE_ARN, CallError, HistoryEvent, passed, started
 
 KILLS = 20
 WRITERS = 12
-ENDS = ("FAILED", "SUCCEEDED", "ABORTED")
+TURNS = ("FAILED", "SUCCEEDED", "ABORTED", "REDRIVEN")
+TYPES = {HistoryEventType.Value("HISTORY_EVENT_TYPE_EXECUTION_" + turn): turn
+         for turn in ("STARTED", *TURNS)}
 
 
 class Writer:
@@ -39,7 +44,7 @@ class Writer:
             return started()
         if self.random.random() < 0.05:
             return HistoryEvent(id=event_id, previous_event_id=event_id - 1,
-                                type="HISTORY_EVENT_TYPE_EXECUTION_" + self.random.choice(ENDS),
+                                type="HISTORY_EVENT_TYPE_EXECUTION_" + self.random.choice(TURNS),
                                 timestamp=started().timestamp)
         return passed(event_id, payload="x" * self.random.randrange(self.payload_max))
 
@@ -82,7 +87,9 @@ class Writer:
             on_progress()
 
     def check(self, client):
-        """Compares with what is stored; an append without an answer is there whole, or not."""
+        """Compares with what is stored, and returns that; an append without an answer is there whole,
+        or not."""
+        histories = {}
         for arn in self.arns:
             acknowledged = self.events[arn]
             try:
@@ -94,6 +101,41 @@ class Writer:
             if stored not in (acknowledged, whole):
                 raise AssertionError("%s: %d events acknowledged, %d with the last append, %s stored" % (
                     arn, len(acknowledged), len(whole), [e.id for e in stored]))
+            if stored:
+                histories[arn] = stored
+        return histories
+
+
+def standing(history):
+    """What events make of their execution: its status and redrives, and when they came about."""
+    turns = [(TYPES[e.type], e.timestamp) for e in history if e.type in TYPES]
+    last, time = turns[-1]
+    running = last in ("STARTED", "REDRIVEN")
+    redrives = [t for turn, t in turns if turn == "REDRIVEN"]
+    return ("EXECUTION_STATUS_" + ("RUNNING" if running else last), None if running else time,
+            len(redrives), redrives[-1] if redrives else None)
+
+
+def standing_of(execution):
+    """The same of an execution that is listed or described."""
+    return (ExecutionStatus.Name(execution.status),
+            execution.stop_date if execution.HasField("stop_date") else None,
+            execution.redrive_count,
+            execution.redrive_date if execution.HasField("redrive_date") else None)
+
+
+def check_listing(client, histories):
+    """Compares listings and descriptions with the histories."""
+    expected = {arn: standing(history) for arn, history in histories.items()}
+    listed = client.list_all(state_machine_arn=MACHINE_ARN, max_results=1000)
+    assert len(listed) == len(expected), (len(listed), len(expected))
+    assert {e.execution_arn: standing_of(e) for e in listed} == expected
+    for arn in expected:
+        assert standing_of(client.describe(arn)) == expected[arn], arn
+    for status in {s for s, *_ in expected.values()}:
+        selected = client.list_all(state_machine_arn=MACHINE_ARN, status_filter=status)
+        assert sorted(e.execution_arn for e in selected) == sorted(
+            arn for arn, (s, *_) in expected.items() if s == status), status
 
 
 class Progress:
@@ -143,8 +185,8 @@ class CrashTest(unittest.TestCase):
             unanswered += sum(len(w.pending) for w in writers)
             server.start()
             with annalsd.Client(server.grpc) as client:
-                for writer in writers:
-                    writer.check(client)
+                check_listing(client, {arn: history for writer in writers
+                                       for arn, history in writer.check(client).items()})
         self.assertGreater(unanswered, KILLS)
         print("%d appends acknowledged, %d cut off" % (
             sum(w.acknowledged for w in writers), unanswered), file=sys.stderr)
