@@ -26,7 +26,7 @@ static const char config_group[] = "annalsd";
 
 static const char summary[] =
     "Keeps the event histories of workflow executions and gives them back: over gRPC, and to AWS\n"
-    "clients as Step Functions' GetExecutionHistory.";
+    "clients as Step Functions' GetExecutionHistory, DescribeExecution and ListExecutions.";
 
 static const char description[] =
     "Each option can also be given as an environment variable (ANNALS_DATA_DIR for --data-dir) or\n"
