@@ -13,6 +13,9 @@
  * Threads: a client may be used by any number of threads at once; each call blocks its caller until
  *   the answer or the deadline. A page or pager belongs to one thread at a time. A program that
  *   forks does so before it opens its first client.
+ * TLS: a server that does not prove to be the one asked for, or that does not accept the client's
+ *   certificate, shows as UNAVAILABLE; who is not known or allowed gets UNAUTHENTICATED or
+ *   PERMISSION_DENIED.
  * Errors: every function that can fail returns false or NULL, sets a GError of domain
  *   ANNALS_CLIENT_ERROR and leaves its results alone; annals_error.h tells what can be asked of it.
  * Memory: strings and events handed in are the caller's and are only read during the call.
@@ -28,6 +31,7 @@
 #include "annals/v1/history_event.pb-c.h"
 #include "client/annals_error.h"
 #include "client/annals_execution.h"
+#include "client/annals_options.h"
 
 G_BEGIN_DECLS
 
@@ -38,24 +42,17 @@ enum {
   ANNALS_CLIENT_EVENT_BYTES_MAX = 1 << 20,
 };
 
-#define ANNALS_CLIENT_ENDPOINT_DEFAULT "127.0.0.1:50051"
-
 /* ------------------------------------------------------------------------------------ Client */
 
 struct annals_client;
-
-/* How to reach a server. All zero is a good start. */
-struct annals_client_options {
-  const char *endpoint; /* HOST:PORT, [IPV6]:PORT; NULL: ANNALS_CLIENT_ENDPOINT_DEFAULT. No TLS. */
-  int64_t timeout_ms;   /* of each call; 0: 60,000 */
-  const char *user_agent; /* named before gRPC's own; NULL: "annals-c" */
-};
 
 /*
  * Makes a client. options may be NULL. Does not wait for a connection: that is made by the first
  * call, kept, and made again when it broke. Proxies that the environment names are not used.
  *
- * Errors: INVALID_ARGUMENT for an endpoint that is not HOST:PORT.
+ * Errors: INVALID_ARGUMENT for an endpoint that is not HOST:PORT, files that cannot be read or are
+ *   not PEM, a certificate without key or the other way round, and a token that would go to another
+ *   machine without TLS.
  * Cost: some milliseconds the first time; open once and keep it.
  */
 G_GNUC_WARN_UNUSED_RESULT

@@ -3,30 +3,27 @@
 #include <grpc/byte_buffer.h>
 #include <grpc/byte_buffer_reader.h>
 #include <grpc/grpc.h>
-#include <grpc/grpc_security.h>
 #include <grpc/slice.h>
 #include <grpc/support/time.h>
 #include <string.h>
 
+#include "client/channel.h"
 #include "client/error.h"
 
-enum {
-  TIMEOUT_MS_DEFAULT = 60000,
-  /* gRPC's defaults, 1 s to 2 min, keep a client away from a server long after it is back. */
-  RECONNECT_MS_FIRST = 200,
-  RECONNECT_MS_MAX = 5000,
-  PORT_MAX = 65535,
-};
+enum { TIMEOUT_MS_DEFAULT = 60000 };
 
 struct annals_client {
   grpc_channel *channel;
   int64_t timeout_ms;
+  char *token;      /* NULL: none, or in the file */
+  char *token_file; /* NULL: none */
 };
 
 /* All that one call holds. */
 struct call {
   grpc_completion_queue *queue;
   grpc_call *call;
+  char *authorization; /* of the call's metadata; NULL: none */
   grpc_byte_buffer *request;
   grpc_byte_buffer *response;
   grpc_metadata_array initial_metadata;
@@ -35,55 +32,23 @@ struct call {
   grpc_slice message;
 };
 
-static bool endpoint_is_valid(const char *endpoint) {
-  const char *colon = strrchr(endpoint, ':');
-  guint64 port;
-  if (colon == NULL || colon == endpoint || strpbrk(endpoint, "/ ") != NULL ||
-      !g_ascii_string_to_unsigned(colon + 1, 10, 1, PORT_MAX, &port, NULL)) {
-    return false;
-  }
-  bool bracketed = endpoint[0] == '[' && colon[-1] == ']';
-  return bracketed || memchr(endpoint, ':', (size_t)(colon - endpoint)) == NULL;
-}
-
-static grpc_channel *channel_new(const char *endpoint, const char *user_agent) {
-  grpc_arg args[] = {
-      {GRPC_ARG_INTEGER,
-       (char *)GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH,
-       {.integer = ANNALS_CLIENT_RESPONSE_BYTES_MAX}},
-      {GRPC_ARG_INTEGER, (char *)GRPC_ARG_ENABLE_HTTP_PROXY, {.integer = 0}},
-      {GRPC_ARG_INTEGER, (char *)GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, {.integer = 1}},
-      {GRPC_ARG_INTEGER,
-       (char *)GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS,
-       {.integer = RECONNECT_MS_FIRST}},
-      {GRPC_ARG_INTEGER, (char *)GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, {.integer = RECONNECT_MS_MAX}},
-      {GRPC_ARG_STRING, (char *)GRPC_ARG_PRIMARY_USER_AGENT_STRING, {.string = (char *)user_agent}},
-  };
-  grpc_channel_args channel_args = {.num_args = G_N_ELEMENTS(args), .args = args};
-  grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
-  grpc_channel *channel = grpc_channel_create(endpoint, credentials, &channel_args);
-  grpc_channel_credentials_release(credentials);
-  return channel;
-}
-
 struct annals_client *annals_client_open(const struct annals_client_options *options,
                                          GError **error) {
   static const struct annals_client_options defaults = {0};
   if (options == NULL) {
     options = &defaults;
   }
-  const char *endpoint =
-      options->endpoint != NULL ? options->endpoint : ANNALS_CLIENT_ENDPOINT_DEFAULT;
-  if (!endpoint_is_valid(endpoint)) {
-    annals_client_error_set(error, ANNALS_CLIENT_INVALID_ARGUMENT, "",
-                            "endpoint '%s' is not HOST:PORT", endpoint);
+  grpc_init();
+  grpc_channel *channel = annals_client_channel_new(options, error);
+  if (channel == NULL) {
+    grpc_shutdown();
     return NULL;
   }
-  grpc_init();
   struct annals_client *client = g_new0(struct annals_client, 1);
+  client->channel = channel;
   client->timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : TIMEOUT_MS_DEFAULT;
-  client->channel =
-      channel_new(endpoint, options->user_agent != NULL ? options->user_agent : "annals-c");
+  client->token = g_strdup(options->token);
+  client->token_file = g_strdup(options->token_file);
   return client;
 }
 
@@ -93,13 +58,22 @@ void annals_client_close(struct annals_client *client) {
   }
   grpc_channel_destroy(client->channel);
   grpc_shutdown();
+  annals_client_authorization_free(client->token);
+  g_free(client->token_file);
   g_free(client);
 }
 
 /* A queue of its own for each call: no thread ever takes another's event. */
-static void call_init(struct call *call, struct annals_client *client, const char *path,
-                      struct annals_buffer *request) {
+static bool call_init(struct call *call, struct annals_client *client, const char *path,
+                      struct annals_buffer *request, GError **error) {
+  g_autoptr(GError) why = NULL;
   memset(call, 0, sizeof *call);
+  call->authorization = annals_client_authorization(client->token, client->token_file, &why);
+  if (why != NULL) {
+    annals_buffer_clear(request);
+    g_propagate_error(error, g_steal_pointer(&why));
+    return false;
+  }
   call->queue = grpc_completion_queue_create_for_next(NULL);
   gpr_timespec deadline = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
                                        gpr_time_from_millis(client->timeout_ms, GPR_TIMESPAN));
@@ -114,9 +88,11 @@ static void call_init(struct call *call, struct annals_client *client, const cha
   grpc_metadata_array_init(&call->initial_metadata);
   grpc_metadata_array_init(&call->trailing_metadata);
   call->message = grpc_empty_slice();
+  return true;
 }
 
 static void call_clear(struct call *call) {
+  annals_client_authorization_free(call->authorization);
   grpc_slice_unref(call->message);
   grpc_metadata_array_destroy(&call->initial_metadata);
   grpc_metadata_array_destroy(&call->trailing_metadata);
@@ -137,7 +113,16 @@ static void call_clear(struct call *call) {
 static void call_run(struct call *call) {
   grpc_op ops[6];
   memset(ops, 0, sizeof ops);
+  grpc_metadata authorization = {
+      .key = grpc_slice_from_static_string("authorization"),
+      .value = grpc_empty_slice(),
+  };
   ops[0].op = GRPC_OP_SEND_INITIAL_METADATA;
+  if (call->authorization != NULL) {
+    authorization.value = grpc_slice_from_copied_string(call->authorization);
+    ops[0].data.send_initial_metadata.count = 1;
+    ops[0].data.send_initial_metadata.metadata = &authorization;
+  }
   ops[1].op = GRPC_OP_SEND_MESSAGE;
   ops[1].data.send_message.send_message = call->request;
   ops[2].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
@@ -152,6 +137,7 @@ static void call_run(struct call *call) {
   grpc_call_error result = grpc_call_start_batch(call->call, ops, G_N_ELEMENTS(ops), call, NULL);
   /* A batch that is refused is our bug, never the caller's or the network's fault. */
   g_assert(result == GRPC_CALL_OK);
+  grpc_slice_unref(authorization.value);
   grpc_event event =
       grpc_completion_queue_next(call->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
   g_assert(event.type == GRPC_OP_COMPLETE && event.tag == call);
@@ -199,7 +185,9 @@ bool annals_client_call(struct annals_client *client, const char *path,
                         struct annals_buffer *request, struct annals_buffer *response,
                         GError **error) {
   struct call call;
-  call_init(&call, client, path, request);
+  if (!call_init(&call, client, path, request, error)) {
+    return false;
+  }
   call_run(&call);
   bool ok = call.status == GRPC_STATUS_OK;
   if (ok) {

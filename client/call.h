@@ -1,7 +1,7 @@
 /*
  * One unary call over gRPC's C core, from bytes to bytes. Private to the library.
  *
- * The only header of the client, with call.c, that knows gRPC.
+ * With channel.h and the .c files of both, all that knows gRPC.
  */
 #ifndef ANNALS_CLIENT_CALL_H_
 #define ANNALS_CLIENT_CALL_H_

@@ -92,16 +92,13 @@ static bool parse(struct annals_cli *cli, GOptionContext *context, char ***argv,
 /* GLib's own --help would end the process and know nothing of cli->out. */
 static GOptionContext *context_new(struct annals_cli *cli, const char *usage, const char *text) {
   const GOptionEntry shared[] = {
-      {"endpoint", 0, 0, G_OPTION_ARG_STRING, &cli->endpoint,
-       "The server's gRPC address (default: $ANNALS_ENDPOINT, else " ANNALS_CLIENT_ENDPOINT_DEFAULT
-       ")",
-       "HOST:PORT"},
       {"help", 'h', 0, G_OPTION_ARG_NONE, &cli->help, "Print this", NULL},
       G_OPTION_ENTRY_NULL,
   };
   GOptionContext *context = g_option_context_new(usage);
   g_option_context_set_help_enabled(context, FALSE);
   g_option_context_set_summary(context, text);
+  annals_connect_add_options(&cli->connect, context);
   g_option_context_add_main_entries(context, shared, NULL);
   return context;
 }
@@ -114,25 +111,16 @@ bool annals_cli_parse(struct annals_cli *cli, char *const *argv,
   g_option_context_add_main_entries(context, usage->entries, NULL);
   g_auto(GStrv) args = g_strdupv((char **)argv);
   /* Given before the command and after it, the later one counts. */
-  g_autofree char *before = g_steal_pointer(&cli->endpoint);
+  struct annals_connect before = cli->connect;
+  cli->connect = (struct annals_connect){0};
   bool ok = parse(cli, context, &args, ret_exit);
-  if (cli->endpoint == NULL) {
-    cli->endpoint = g_steal_pointer(&before);
-  }
+  annals_connect_merge(&cli->connect, &before);
   return ok;
 }
 
 struct annals_client *annals_cli_connect(struct annals_cli *cli) {
-  const char *environment = g_getenv("ANNALS_ENDPOINT");
-  if (environment != NULL && environment[0] == '\0') {
-    environment = NULL;
-  }
-  struct annals_client_options options = {
-      .endpoint = cli->endpoint != NULL ? cli->endpoint : environment,
-      .user_agent = "annals-cli",
-  };
   GError *error = NULL;
-  struct annals_client *client = annals_client_open(&options, &error);
+  struct annals_client *client = annals_connect_open(&cli->connect, &error);
   if (client == NULL) {
     annals_cli_usage_error(cli, "%s", error->message);
     g_error_free(error);
@@ -194,6 +182,6 @@ int annals_cli_run(int argc, char *const *argv, FILE *out, FILE *err) {
     status = g_strv_length(args) > 1 ? run_command(&cli, args + 1)
                                      : annals_cli_usage_error(&cli, "a command is missing");
   }
-  g_free(cli.endpoint);
+  annals_connect_clear(&cli.connect);
   return status;
 }

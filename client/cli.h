@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "client/annals.h"
+#include "client/connect.h"
 
 G_BEGIN_DECLS
 
@@ -26,7 +27,7 @@ struct annals_cli {
   FILE *out;
   FILE *err;
   const char *command; /* "import"; NULL before it is known */
-  char *endpoint;      /* --endpoint; NULL: the environment's or the default */
+  struct annals_connect connect;
   gboolean help;
   int lost_errno; /* why something written to out was lost; 0: not known */
 };
@@ -45,8 +46,8 @@ struct annals_cli_usage {
 };
 
 /*
- * Parses a command's arguments, argv[0] being the command's name. --endpoint and --help are added
- * to its options.
+ * Parses a command's arguments, argv[0] being the command's name. Those of
+ * connect.h and --help are added to its options.
  *
  * Errors: returns false when there is nothing more to do, with *ret_exit to exit with: --help was
  *   asked for and printed, or the arguments are wrong and that was said.
@@ -65,8 +66,8 @@ void annals_cli_error(struct annals_cli *cli, const char *format, ...) G_GNUC_PR
 G_GNUC_WARN_UNUSED_RESULT
 char *annals_cli_describe(const GError *error);
 
-/* Opens a client for the endpoint asked for. Says what is wrong and returns NULL if it is no
- * endpoint: a usage error. */
+/* Opens a client for the server asked for. Says what is wrong and returns NULL where the options
+ * are: a usage error. */
 G_GNUC_WARN_UNUSED_RESULT
 struct annals_client *annals_cli_connect(struct annals_cli *cli);
 

@@ -16,7 +16,9 @@ namespace {
 const char kArn[] = "arn:aws:states:us-east-1:123456789012:execution:HelloWorld:test";
 
 struct annals_client *Open(const std::string &endpoint, int64_t timeout_ms = 0) {
-  struct annals_client_options options = {endpoint.c_str(), timeout_ms, nullptr};
+  struct annals_client_options options = {};
+  options.endpoint = endpoint.c_str();
+  options.timeout_ms = timeout_ms;
   GError *error = nullptr;
   struct annals_client *client = annals_client_open(&options, &error);
   EXPECT_NE(client, nullptr) << error->message;
@@ -337,7 +339,8 @@ TEST(ClientEndpoint, MustBeHostAndPort) {
   for (const char *endpoint :
        {"", "localhost", ":50051", "localhost:", "localhost:0", "localhost:65536", "localhost:+80",
         "http://localhost:80", "::1:80", "[::1]", "unix:/tmp/x", "a b:80"}) {
-    struct annals_client_options options = {endpoint, 0, nullptr};
+    struct annals_client_options options = {};
+    options.endpoint = endpoint;
     GError *error = nullptr;
     EXPECT_EQ(annals_client_open(&options, &error), nullptr) << endpoint;
     EXPECT_EQ(Describe(&error),

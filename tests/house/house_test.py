@@ -24,7 +24,7 @@ LIBRARIES = {
     "rocksdb/": ("storage/rocksdb/",),
     "microhttpd.h": ("server/gateway/", "server/ops/"),
     "jansson.h": ("server/gateway/", "client/"),
-    "openssl/": ("server/history/", "server/gateway/", "server/ops/"),
+    "openssl/": ("server/history/", "server/gateway/", "server/ops/", "client/"),
     "gnutls/": ("server/gateway/",),
 }
 
