@@ -24,7 +24,7 @@ enum {
    * the domain's errors.
    */
   ANNALS_RPC_RECEIVE_BYTES_MAX = 8 * 1024 * 1024,
-  /* Of a call's metadata; beyond it the core answers RESOURCE_EXHAUSTED. */
+  /* Of a call's metadata; beyond it the core answers RESOURCE_EXHAUSTED and closes. */
   ANNALS_RPC_METADATA_BYTES_MAX = 16 * 1024,
 };
 
