@@ -1,33 +1,15 @@
-#include "proto/wire.h"
-#include "server/history/append.h"
+#include "server/rpc/append_message.h"
 #include "server/rpc/methods.h"
-#include "server/rpc/request.h"
-
-enum { RESPONSE_BYTES_MAX = 64 };
-
-struct state {
-  struct annals_rpc_append_request request;
-  struct annals_append append;
-};
-
-static void append_count(struct annals_buffer *out, uint32_t number, int64_t value) {
-  if (value != 0) {
-    annals_wire_append_varint(out, number, (uint64_t)value);
-  }
-}
 
 static void reply(struct annals_rpc_call *call) {
-  const struct annals_append *append = &((struct state *)call->state)->append;
+  const struct annals_append *append = &((struct annals_rpc_append *)call->state)->append;
   if (append->error != NULL) {
     annals_rpc_call_fail(call, append->error);
     return;
   }
   struct annals_buffer message;
-  annals_buffer_init(&message, RESPONSE_BYTES_MAX);
-  append_count(&message, 1, append->last_event_id);
-  append_count(&message, 2, append->appended_count);
-  append_count(&message, 3, append->already_stored_count);
-  append_count(&message, 4, append->adjusted_timestamp_count);
+  annals_buffer_init(&message, ANNALS_RPC_APPEND_RESULT_BYTES_MAX);
+  annals_rpc_append_encode(append, &message);
   annals_rpc_call_reply(call, &message);
 }
 
@@ -36,26 +18,15 @@ static void on_done(struct annals_append *append) {
 }
 
 static void start(struct annals_rpc_call *call) {
-  struct state *state = call->state;
+  struct annals_rpc_append *append = call->state;
   g_autoptr(GError) error = NULL;
-  if (!annals_rpc_append_request_read(call->request, call->request_bytes, &state->request,
-                                      &error)) {
+  if (!annals_rpc_append_read(call, call->request, call->request_bytes, append, &error)) {
     annals_rpc_call_fail(call, error);
     return;
   }
-  state->append.owner = call;
-  state->append.on_done = on_done;
-  state->append.request = (struct annals_append_request){
-      .execution_arn = state->request.execution_arn,
-      .events = (const struct annals_event_bytes *)state->request.events->data,
-      .event_count = state->request.events->len,
-      .state_machine_arn = state->request.state_machine_arn,
-      .map_run_arn = state->request.map_run_arn,
-      .item_count = state->request.item_count,
-      .trace_header = state->request.trace_header,
-  };
-  state->append.cancel = &call->cancel;
-  if (annals_append_run(call->history, &state->append) == ANNALS_DONE) {
+  append->append.owner = call;
+  append->append.on_done = on_done;
+  if (annals_append_run(call->history, &append->append) == ANNALS_DONE) {
     reply(call);
   } else {
     /* The events have been copied: up to 8 MiB less while the disk is waited for. */
@@ -64,14 +35,12 @@ static void start(struct annals_rpc_call *call) {
 }
 
 static void release(struct annals_rpc_call *call) {
-  struct state *state = call->state;
-  annals_append_clear(&state->append);
-  annals_rpc_append_request_clear(&state->request);
+  annals_rpc_append_clear(call->state);
 }
 
 const struct annals_rpc_method annals_rpc_append_history_events = {
     .path = "/annals.v1.HistoryService/AppendHistoryEvents",
-    .state_bytes = sizeof(struct state),
+    .state_bytes = sizeof(struct annals_rpc_append),
     .bulky = true,
     .start = start,
     .resume = reply,

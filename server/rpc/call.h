@@ -141,6 +141,13 @@ void annals_rpc_call_reply(struct annals_rpc_call *call, struct annals_buffer *m
  */
 void annals_rpc_call_fail(struct annals_rpc_call *call, const GError *error);
 
+/*
+ * Logs a failure, as the end of a call does: for one that is a message of a stream. started_us is
+ * of the monotonic clock.
+ */
+void annals_rpc_call_log_failure(const struct annals_rpc_call *call, const GError *error,
+                                 int64_t started_us);
+
 /* Ends a stream with success. */
 void annals_rpc_call_finish(struct annals_rpc_call *call);
 

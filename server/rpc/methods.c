@@ -4,6 +4,7 @@
 
 const struct annals_rpc_method *const annals_rpc_methods[] = {
     &annals_rpc_append_history_events,
+    &annals_rpc_append_history_events_stream,
     &annals_rpc_delete_execution,
     &annals_rpc_watch_execution_history,
     &annals_rpc_get_execution_history,

@@ -70,14 +70,15 @@ static enum annals_log_level level_of(const struct annals_rpc_call *call, const 
   return usual ? ANNALS_LOG_DEBUG : ANNALS_LOG_INFO;
 }
 
-static void log_failure(const struct annals_rpc_call *call, const GError *error) {
+void annals_rpc_call_log_failure(const struct annals_rpc_call *call, const GError *error,
+                                 int64_t started_us) {
   const struct annals_reason_info *reason = annals_reason_info(annals_error_reason(error));
   const struct annals_log_field fields[] = {
       ANNALS_LOG_TEXT("method", call->method != NULL ? call->method->path : NULL),
       ANNALS_LOG_TEXT("reason", reason->name),
       /* Of failures that are the client's the text may quote the request. */
       ANNALS_LOG_TEXT("detail", reason->http_status >= 500 ? annals_error_detail(error) : NULL),
-      ANNALS_LOG_NUMBER("duration_us", g_get_monotonic_time() - call->started_us),
+      ANNALS_LOG_NUMBER("duration_us", g_get_monotonic_time() - started_us),
   };
   annals_log_write(level_of(call, error), "call failed", fields, G_N_ELEMENTS(fields));
 }
@@ -96,7 +97,7 @@ void annals_rpc_call_end(struct annals_rpc_call *call, const GError *error) {
       .key = grpc_slice_from_static_string("grpc-status-details-bin"),
       .value = grpc_slice_from_copied_buffer((const char *)details, size),
   };
-  log_failure(call, error);
+  annals_rpc_call_log_failure(call, error, call->started_us);
   send_end(call, reason->grpc_code, &text, &trailer, 1);
   grpc_slice_unref(text);
   grpc_slice_unref(trailer.value);

@@ -80,6 +80,11 @@ static bool take_bool_value(const struct annals_wire_field *wire, const char *fi
   return result == ANNALS_WIRE_END || invalid(error, field, "is not valid protobuf");
 }
 
+static bool unknown_field(const struct annals_wire_field *wire, GError **error) {
+  g_autofree char *text = g_strdup_printf("has an unknown field %u", wire->number);
+  return invalid(error, "request", text);
+}
+
 static bool take_event(const struct annals_wire_field *wire, GArray *events, GError **error) {
   if (wire->type != ANNALS_WIRE_BYTES) {
     return invalid(error, "events", "has the wrong wire type");
@@ -106,10 +111,8 @@ static bool take_append_field(const struct annals_wire_field *wire,
       return take_int32(wire, "item_count", &request->item_count, error);
     case 6:
       return take_text(wire, "trace_header", &request->trace_header, error);
-    default: {
-      g_autofree char *text = g_strdup_printf("has an unknown field %u", wire->number);
-      return invalid(error, "request", text);
-    }
+    default:
+      return unknown_field(wire, error);
   }
 }
 
@@ -140,6 +143,39 @@ void annals_rpc_append_request_clear(struct annals_rpc_append_request *request) 
   g_free(request->map_run_arn);
   g_free(request->trace_header);
   *request = (struct annals_rpc_append_request){0};
+}
+
+static bool take_append(const struct annals_wire_field *wire, struct annals_wire_field *append,
+                        GError **error) {
+  if (wire->number != 1) {
+    return unknown_field(wire, error);
+  }
+  if (wire->type != ANNALS_WIRE_BYTES) {
+    return invalid(error, "append", "has the wrong wire type");
+  }
+  if (append->number != 0) {
+    return invalid(error, "append", "is given more than once");
+  }
+  *append = *wire;
+  return true;
+}
+
+bool annals_rpc_append_stream_request_read(const uint8_t *bytes, size_t size,
+                                           struct annals_wire_field *ret_append, GError **error) {
+  struct annals_wire_reader reader = {bytes, bytes + size};
+  struct annals_wire_field append = {.bytes = bytes};
+  struct annals_wire_field wire;
+  enum annals_wire_result result;
+  while ((result = annals_wire_next(&reader, &wire)) == ANNALS_WIRE_FIELD) {
+    if (!take_append(&wire, &append, error)) {
+      return false;
+    }
+  }
+  if (result == ANNALS_WIRE_MALFORMED) {
+    return invalid(error, "request", "is not valid protobuf");
+  }
+  *ret_append = append;
+  return true;
 }
 
 static bool take_page_field(const struct annals_wire_field *wire,

@@ -35,6 +35,15 @@ bool annals_rpc_append_request_read(const uint8_t *bytes, size_t size,
                                     struct annals_rpc_append_request *ret_request, GError **error);
 void annals_rpc_append_request_clear(struct annals_rpc_append_request *request);
 
+/*
+ * Finds the AppendHistoryEventsRequest in an AppendHistoryEventsStreamRequest: a view of its bytes,
+ * which are not read; an empty one when absent.
+ * Errors: INVALID_REQUEST for malformed bytes, unknown fields, and an append given in parts.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_rpc_append_stream_request_read(const uint8_t *bytes, size_t size,
+                                           struct annals_wire_field *ret_append, GError **error);
+
 /* GetExecutionHistoryRequest. Strings are owned; next_token is NULL when absent. */
 struct annals_rpc_page_request {
   char *execution_arn;
