@@ -19,7 +19,7 @@ CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.
                      "annals-clients")
 FETCH_S = 300
 BUILD_S = 900
-RUN_S = 300
+RUN_S = 600
 
 # What package managers say when they do not get through to a registry, or it will not give a thing.
 UNREACHABLE = re.compile(

@@ -1,10 +1,9 @@
 """A stand-in for AWS that answers from the files of histories: what clients should get.
 
-It knows the requests of the checks, and answers GetExecutionHistory in one page.
+It knows the requests of the checks, and answers in one page.
 """
 
 import contextlib
-import glob
 import http.server
 import json
 import os
@@ -12,6 +11,8 @@ import re
 import threading
 
 from tests.data import history_file
+from tests.e2e import executions
+from tests.e2e.annalsd import ARN_PREFIX
 
 MODEL = "com.amazonaws.swf.service.v2.model#"
 SERVICE = "com.amazon.coral.service#"
@@ -25,9 +26,9 @@ class Refusal(Exception):
 class Reference:
     """The answers."""
 
-    def __init__(self, folder):
+    def __init__(self, files):
         self.histories = {os.path.basename(path)[:-len(".json")]: history_file.load(path)
-                          for path in glob.glob(os.path.join(folder, "*.json"))}
+                          for path in files}
 
     def answer(self, key, operation, request):
         if key == "AKIANOBODY":
@@ -52,6 +53,16 @@ class Reference:
         if not includeExecutionData:
             events = [history_file.without_data(e) for e in events]
         return {"events": events[::-1] if reverseOrder else events}
+
+    def DescribeExecution(self, executionArn):
+        events = self.find(executionArn, "DescribeExecution")
+        return executions.description(executionArn, events)
+
+    def ListExecutions(self, stateMachineArn, maxResults=None, statusFilter=None):
+        items = [executions.item(ARN_PREFIX + name, events, stateMachineArn)
+                 for name, events in self.histories.items()]
+        return {"executions": [e for e in executions.newest_first(items)
+                               if statusFilter in (None, e["status"])]}
 
     def find(self, arn, operation):
         """The events of an execution."""
@@ -95,9 +106,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def serve(folder):
-    """Answers from a folder's files. Gives the URL."""
-    handler = type("Handler", (Handler,), {"reference": Reference(folder)})
+def serve(files):
+    """Answers from the files. Gives the URL."""
+    handler = type("Handler", (Handler,), {"reference": Reference(files)})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

@@ -6,7 +6,7 @@ import os
 from tests.clients import reference
 from tests.e2e import annalsd
 
-EXECUTIONS = ("all_types", "thousand_events")
+EXECUTIONS = ("all_types", "branches", "order_fulfilment", "redrive", "thousand_events")
 CREDENTIALS = """
 [clients]
 access_key_id = AKIACLIENTS
@@ -17,6 +17,7 @@ session_token = token
 access_key_id = AKIAWRONG
 secret_access_key = right
 allow = states:* on arn:aws:states:us-east-1:123456789012:execution:Machine:*
+allow = states:* on arn:aws:states:us-east-1:123456789012:stateMachine:Machine
 """
 HOUR_AHEAD = {
     "LD_PRELOAD": "/usr/$LIB/faketime/libfaketimeMT.so.1",
@@ -39,7 +40,7 @@ class Servers(contextlib.ExitStack):
             "AWS_ENDPOINT_URL": "http://" + usual.gateway,
             "ANNALS_AHEAD": "http://" + ahead.gateway,
             "ANNALS_BUSY": "http://" + self.busy.gateway,
-            "ANNALS_REFERENCE": self.enter_context(reference.serve(histories)),
+            "ANNALS_REFERENCE": self.enter_context(reference.serve(self.files)),
             "AWS_ACCESS_KEY_ID": "AKIACLIENTS",
             "AWS_SECRET_ACCESS_KEY": "secret",
             "AWS_MAX_ATTEMPTS": "10",

@@ -17,11 +17,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
 )
 
-const execution = "arn:aws:states:us-east-1:123456789012:execution:"
+const (
+	machine   = "arn:aws:states:us-east-1:123456789012:stateMachine:Machine"
+	execution = "arn:aws:states:us-east-1:123456789012:execution:"
+)
 
-var ctx = context.Background()
+var (
+	ctx   = context.Background()
+	names = []string{"all_types", "branches", "order_fulfilment", "redrive", "thousand_events"}
+)
 
 // request asks for the history of an execution.
 type request = sfn.GetExecutionHistoryInput
@@ -99,10 +106,59 @@ func (c clients) pages(request *request, size int) error {
 	return c.expect(events, request)
 }
 
+func (c clients) describe() error {
+	for _, name := range names {
+		request := &sfn.DescribeExecutionInput{ExecutionArn: aws.String(execution + "Machine:" + name)}
+		found, err := c.annals.DescribeExecution(ctx, request)
+		if err != nil {
+			return err
+		}
+		wanted, err := c.reference.DescribeExecution(ctx, request)
+		if err != nil {
+			return err
+		}
+		found.ResultMetadata = middleware.Metadata{}
+		wanted.ResultMetadata = middleware.Metadata{}
+		if !reflect.DeepEqual(found, wanted) {
+			return fmt.Errorf("another description of %s than the reference has", name)
+		}
+	}
+	return nil
+}
+
+func (c clients) list(status types.ExecutionStatus) error {
+	request := &sfn.ListExecutionsInput{StateMachineArn: aws.String(machine), StatusFilter: status}
+	wanted, err := c.reference.ListExecutions(ctx, request)
+	if err != nil {
+		return err
+	}
+	paginator := sfn.NewListExecutionsPaginator(c.annals, request,
+		func(o *sfn.ListExecutionsPaginatorOptions) { o.Limit = 2 })
+	var executions []types.ExecutionListItem
+	for paginator.HasMorePages() {
+		page, err := paginator.NextPage(ctx)
+		if err != nil {
+			return err
+		}
+		if len(executions)%2 != 0 || len(page.Executions) > 2 {
+			return fmt.Errorf("a page of %d after %d", len(page.Executions), len(executions))
+		}
+		executions = append(executions, page.Executions...)
+	}
+	if !reflect.DeepEqual(executions, wanted.Executions) {
+		return errors.New("other executions than the reference has")
+	}
+	return nil
+}
+
 // fails expects an error of a type, with a code, and the reference's message.
 func fails[T smithy.APIError](c clients, request *request, code string) error {
 	_, found := c.annals.GetExecutionHistory(ctx, request)
 	_, wanted := c.reference.GetExecutionHistory(ctx, request)
+	return same[T](found, wanted, code)
+}
+
+func same[T smithy.APIError](found, wanted error, code string) error {
 	var a, b T
 	if !errors.As(found, &a) || !errors.As(wanted, &b) || a.ErrorCode() != code ||
 		a.ErrorMessage() != b.ErrorMessage() {
@@ -136,10 +192,17 @@ func main() {
 	check("thousand_events", usual.pages(&request{ExecutionArn: thousandEvents}, 0))
 	bare := &request{ExecutionArn: allTypes, IncludeExecutionData: aws.Bool(false)}
 	check("without_data", usual.history(bare))
+	check("describe", usual.describe())
+	check("list", usual.list(""))
+	check("list_failed", usual.list(types.ExecutionStatusFailed))
 
 	nobody := &request{ExecutionArn: aws.String(execution + "Machine:nobody")}
 	check("execution_does_not_exist",
 		fails[*types.ExecutionDoesNotExist](usual, nobody, "ExecutionDoesNotExist"))
+	description := &sfn.DescribeExecutionInput{ExecutionArn: nobody.ExecutionArn}
+	_, found := usual.annals.DescribeExecution(ctx, description)
+	_, wanted := usual.reference.DescribeExecution(ctx, description)
+	check("describe_nobody", same[*types.ExecutionDoesNotExist](found, wanted, "ExecutionDoesNotExist"))
 	hello := &request{ExecutionArn: aws.String("hello")}
 	check("invalid_arn", fails[*types.InvalidArn](usual, hello, "InvalidArn"))
 	token := &request{ExecutionArn: allTypes, NextToken: aws.String("x")}

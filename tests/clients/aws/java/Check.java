@@ -1,6 +1,7 @@
 import java.net.URI;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
 import software.amazon.awssdk.auth.credentials.AwsCredentials;
@@ -8,20 +9,26 @@ import software.amazon.awssdk.auth.credentials.AwsCredentialsProvider;
 import software.amazon.awssdk.auth.credentials.AwsSessionCredentials;
 import software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider;
 import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
+import software.amazon.awssdk.core.SdkField;
 import software.amazon.awssdk.core.util.VersionInfo;
 import software.amazon.awssdk.services.sfn.SfnClient;
 import software.amazon.awssdk.services.sfn.model.ExecutionDoesNotExistException;
+import software.amazon.awssdk.services.sfn.model.ExecutionListItem;
 import software.amazon.awssdk.services.sfn.model.GetExecutionHistoryRequest;
 import software.amazon.awssdk.services.sfn.model.HistoryEvent;
 import software.amazon.awssdk.services.sfn.model.HistoryEventType;
 import software.amazon.awssdk.services.sfn.model.InvalidArnException;
 import software.amazon.awssdk.services.sfn.model.InvalidTokenException;
+import software.amazon.awssdk.services.sfn.model.ListExecutionsRequest;
 import software.amazon.awssdk.services.sfn.model.SfnException;
 import software.amazon.awssdk.services.sfn.model.ValidationException;
 
 /** Checks Annals with the AWS SDK for Java. ../checks.txt says what. */
 public class Check {
   static final String EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:";
+  static final String MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:Machine";
+  static final List<String> NAMES =
+      List.of("all_types", "branches", "order_fulfilment", "redrive", "thousand_events");
   static final GetExecutionHistoryRequest ALL_TYPES = request(EXECUTION + "Machine:all_types");
 
   final SfnClient annals;
@@ -84,18 +91,48 @@ public class Check {
     expect(events, reference.getExecutionHistory(request).events());
   }
 
+  void describe() {
+    for (var name : NAMES) {
+      expect(description(annals, name), description(reference, name));
+    }
+  }
+
+  /** All that is described, without what belongs to the call. */
+  static List<Object> description(SfnClient client, String name) {
+    var response = client.describeExecution(r -> r.executionArn(EXECUTION + "Machine:" + name));
+    return response.sdkFields().stream()
+        .map(field -> ((SdkField<?>) field).getValueOrDefault(response))
+        .collect(Collectors.toList());
+  }
+
+  void list(ListExecutionsRequest request) {
+    var sizes = new ArrayList<Integer>();
+    var executions = new ArrayList<ExecutionListItem>();
+    for (var page : annals.listExecutionsPaginator(request.toBuilder().maxResults(2).build())) {
+      sizes.add(page.executions().size());
+      executions.addAll(page.executions());
+    }
+    sizes.remove(sizes.size() - 1);
+    expect(sizes.stream().allMatch(s -> s == 2), true);
+    expect(executions, reference.listExecutions(request).executions());
+  }
+
   void fails(GetExecutionHistoryRequest request, String code, Class<? extends SfnException> kind) {
-    var found = refusal(annals, request);
+    fails(client -> client.getExecutionHistory(request), code, kind);
+  }
+
+  void fails(Consumer<SfnClient> call, String code, Class<? extends SfnException> kind) {
+    var found = refusal(annals, call);
     expect(found.getClass(), kind);
     expect(found.awsErrorDetails().errorCode(), code);
     expect(
         found.awsErrorDetails().errorMessage(),
-        refusal(reference, request).awsErrorDetails().errorMessage());
+        refusal(reference, call).awsErrorDetails().errorMessage());
   }
 
-  static SfnException refusal(SfnClient client, GetExecutionHistoryRequest request) {
+  static SfnException refusal(SfnClient client, Consumer<SfnClient> call) {
     try {
-      client.getExecutionHistory(request);
+      call.accept(client);
     } catch (SfnException e) {
       return e;
     }
@@ -107,6 +144,11 @@ public class Check {
     check(
         "execution_does_not_exist",
         () -> usual.fails(nobody, "ExecutionDoesNotExist", ExecutionDoesNotExistException.class));
+    Consumer<SfnClient> describe =
+        client -> client.describeExecution(r -> r.executionArn(nobody.executionArn()));
+    check(
+        "describe_nobody",
+        () -> usual.fails(describe, "ExecutionDoesNotExist", ExecutionDoesNotExistException.class));
     var hello = request("hello");
     check("invalid_arn", () -> usual.fails(hello, "InvalidArn", InvalidArnException.class));
     var token = ALL_TYPES.toBuilder().nextToken("x").build();
@@ -151,6 +193,10 @@ public class Check {
     check("thousand_events", () -> usual.pages(thousandEvents, 0));
     var bare = ALL_TYPES.toBuilder().includeExecutionData(false).build();
     check("without_data", () -> usual.history(bare));
+    check("describe", usual::describe);
+    var list = ListExecutionsRequest.builder().stateMachineArn(MACHINE).build();
+    check("list", () -> usual.list(list));
+    check("list_failed", () -> usual.list(list.toBuilder().statusFilter("FAILED").build()));
     checkErrors(usual);
     checkSignatures(usual, credentials);
   }

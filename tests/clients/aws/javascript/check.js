@@ -6,7 +6,10 @@ import * as sfn from "@aws-sdk/client-sfn";
 
 const { version } = createRequire(import.meta.url)("@aws-sdk/client-sfn/package.json");
 const execution = "arn:aws:states:us-east-1:123456789012:execution:";
+const stateMachineArn = "arn:aws:states:us-east-1:123456789012:stateMachine:Machine";
+const names = ["all_types", "branches", "order_fulfilment", "redrive", "thousand_events"];
 const allTypes = { executionArn: execution + "Machine:all_types" };
+const nobody = { executionArn: execution + "Machine:nobody" };
 const env = process.env;
 
 // A client of Annals and one of the reference.
@@ -53,8 +56,41 @@ async function pages(request, pageSize, clients = usual) {
   assert.deepEqual(found.flat(), wanted);
 }
 
-async function fails(request, name, kind, clients = usual) {
-  const command = new sfn.GetExecutionHistoryCommand(request);
+async function describe() {
+  for (const name of names) {
+    const command = new sfn.DescribeExecutionCommand({
+      executionArn: `${execution}Machine:${name}`,
+    });
+    const [found, wanted] = await Promise.all(usual.map((client) => client.send(command)));
+    assert.deepEqual({ ...found, $metadata: {} }, { ...wanted, $metadata: {} });
+  }
+}
+
+async function list(request) {
+  const [found, [wanted]] = await Promise.all(
+    usual.map(async (client) => {
+      const pages = [];
+      for await (const page of sfn.paginateListExecutions(
+        { client, pageSize: 2 },
+        { ...request },
+      )) {
+        pages.push(page.executions);
+      }
+      return pages;
+    }),
+  );
+  assert(found.slice(0, -1).every((page) => page.length === 2));
+  assert.deepEqual(found.flat(), wanted);
+}
+
+async function fails(
+  request,
+  name,
+  kind,
+  clients = usual,
+  Command = sfn.GetExecutionHistoryCommand,
+) {
+  const command = new Command(request);
   const [found, wanted] = await Promise.all(
     clients.map((client) =>
       client.send(command).then(
@@ -83,12 +119,12 @@ await check("thousand_events", () =>
 );
 await check("without_data", () => history({ ...allTypes, includeExecutionData: false }));
 
+await check("describe", describe);
+await check("list", () => list({ stateMachineArn }));
+await check("list_failed", () => list({ stateMachineArn, statusFilter: "FAILED" }));
+
 await check("execution_does_not_exist", () =>
-  fails(
-    { executionArn: execution + "Machine:nobody" },
-    "ExecutionDoesNotExist",
-    sfn.ExecutionDoesNotExist,
-  ),
+  fails(nobody, "ExecutionDoesNotExist", sfn.ExecutionDoesNotExist),
 );
 await check("invalid_arn", () => fails({ executionArn: "hello" }, "InvalidArn", sfn.InvalidArn));
 await check("invalid_token", () =>
@@ -97,6 +133,15 @@ await check("invalid_token", () =>
 await check("validation", () =>
   fails({ ...allTypes, maxResults: 1001 }, "ValidationException", sfn.ValidationException),
 );
+await check("describe_nobody", () =>
+  fails(
+    nobody,
+    "ExecutionDoesNotExist",
+    sfn.ExecutionDoesNotExist,
+    usual,
+    sfn.DescribeExecutionCommand,
+  ),
+);
 
 // These belong to all of AWS's services, and have no classes in this one's client.
 await check("session_token", () => history(allTypes, key("ASIACLIENTS", "temporary", "token")));
@@ -104,9 +149,9 @@ const wrong = key("AKIAWRONG", "wrong");
 await check("wrong_secret", () =>
   fails(allTypes, "InvalidSignatureException", sfn.SFNServiceException, wrong),
 );
-const nobody = key("AKIANOBODY", "secret");
+const stranger = key("AKIANOBODY", "secret");
 await check("unknown_key", () =>
-  fails(allTypes, "UnrecognizedClientException", sfn.SFNServiceException, nobody),
+  fails(allTypes, "UnrecognizedClientException", sfn.SFNServiceException, stranger),
 );
 const other = { executionArn: execution + "Other:all_types" };
 await check("denied", () => fails(other, "AccessDeniedException", sfn.SFNServiceException));

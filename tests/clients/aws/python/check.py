@@ -6,6 +6,9 @@ import platform
 import boto3
 
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:"
+MACHINE = {"stateMachineArn": "arn:aws:states:us-east-1:123456789012:stateMachine:Machine"}
+NAMES = "all_types", "branches", "order_fulfilment", "redrive", "thousand_events"
+NOBODY = {"executionArn": EXECUTION + "Machine:nobody"}
 ALL_TYPES = {"executionArn": EXECUTION + "Machine:all_types"}
 
 
@@ -57,16 +60,32 @@ def pages(request, size, clients=connect()):
     expect(sum(found, []), wanted)
 
 
-def error(request, name, clients=connect()):
-    found, wanted = (refusal(client, request) for client in clients)
+def describe(clients=connect()):
+    for name in NAMES:
+        found, wanted = (c.describe_execution(executionArn=EXECUTION + "Machine:" + name)
+                         for c in clients)
+        expect({**found, "ResponseMetadata": None}, {**wanted, "ResponseMetadata": None})
+
+
+def listing(request, clients=connect()):
+    found, [wanted] = (
+        [page["executions"] for page in client.get_paginator("list_executions").paginate(
+            **request, PaginationConfig={"PageSize": 2})]
+        for client in clients)
+    expect({len(page) for page in found[:-1]}, {2} if found[1:] else set())
+    expect(sum(found, []), wanted)
+
+
+def error(request, name, clients=connect(), operation="get_execution_history"):
+    found, wanted = (refusal(client, operation, request) for client in clients)
     expect(found["Code"], name)
     expect(found, wanted)
 
 
-def refusal(client, request):
+def refusal(client, operation, request):
     exceptions = client.exceptions
     try:
-        client.get_execution_history(**request)
+        getattr(client, operation)(**request)
     except exceptions.ClientError as caught:
         error = caught.response["Error"]
         # Not every error has a class here.
@@ -93,11 +112,15 @@ for size in 1, 7, 1000:
 check("thousand_events", pages, {"executionArn": EXECUTION + "Machine:thousand_events"}, None)
 check("without_data", history, {**ALL_TYPES, "includeExecutionData": False})
 
-check("execution_does_not_exist", error, {"executionArn": EXECUTION + "Machine:nobody"},
-      "ExecutionDoesNotExist")
+check("describe", describe)
+check("list", listing, MACHINE)
+check("list_failed", listing, {**MACHINE, "statusFilter": "FAILED"})
+
+check("execution_does_not_exist", error, NOBODY, "ExecutionDoesNotExist")
 check("invalid_arn", error, {"executionArn": "hello"}, "InvalidArn")
 check("invalid_token", error, {**ALL_TYPES, "nextToken": "x"}, "InvalidToken")
 check("validation", error, {**ALL_TYPES, "maxResults": 1001}, "ValidationException")
+check("describe_nobody", error, NOBODY, "ExecutionDoesNotExist", connect(), "describe_execution")
 
 check("session_token", history, ALL_TYPES, key("ASIACLIENTS", "temporary", "token"))
 check("wrong_secret", error, ALL_TYPES, "InvalidSignatureException", key("AKIAWRONG", "wrong"))

@@ -10,13 +10,23 @@ use std::process::Command;
 use aws_sdk_sfn::config::retry::RetryConfig;
 use aws_sdk_sfn::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_sfn::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sfn::operation::describe_execution::builders::DescribeExecutionFluentBuilder;
+use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use aws_sdk_sfn::operation::get_execution_history::builders::GetExecutionHistoryInputBuilder;
 use aws_sdk_sfn::operation::get_execution_history::{
     GetExecutionHistoryError, GetExecutionHistoryInput,
 };
-use aws_sdk_sfn::types::HistoryEventType;
+use aws_sdk_sfn::types::{ExecutionStatus, HistoryEventType};
 use aws_sdk_sfn::Client;
 
+const MACHINE: &str = "arn:aws:states:us-east-1:123456789012:stateMachine:Machine";
+const NAMES: [&str; 5] = [
+    "all_types",
+    "branches",
+    "order_fulfilment",
+    "redrive",
+    "thousand_events",
+];
 const EXECUTION: &str = "arn:aws:states:us-east-1:123456789012:execution:";
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -82,6 +92,48 @@ impl Clients {
         expect(events, ask(&self.reference).send().await?.events, "events")
     }
 
+    async fn describe(&self) -> Outcome {
+        for name in NAMES {
+            let found = describe(&self.annals, name).send().await?;
+            let wanted = describe(&self.reference, name).send().await?;
+            expect(outline(&found), outline(&wanted), "outline")?;
+            expect(data(&found), data(&wanted), "data")?;
+        }
+        Ok(())
+    }
+
+    async fn list(&self, status: Option<ExecutionStatus>) -> Outcome {
+        let ask = |client: &Client| {
+            let request = client.list_executions().state_machine_arn(MACHINE);
+            request.set_status_filter(status.clone())
+        };
+        let mut pages = ask(&self.annals).into_paginator().page_size(2).send();
+        let mut executions = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page?.executions;
+            expect(
+                (executions.len() % 2, page.len() <= 2),
+                (0, true),
+                "sizes of pages",
+            )?;
+            executions.extend(page);
+        }
+        expect(
+            executions,
+            ask(&self.reference).send().await?.executions,
+            "executions",
+        )
+    }
+
+    async fn describe_nobody(&self) -> Outcome {
+        let [found, wanted] = [&self.annals, &self.reference].map(|c| describe(c, "nobody").send());
+        let (found, wanted) = (found.await.err(), wanted.await.err());
+        let found = found.ok_or("no error")?.into_service_error();
+        let wanted = wanted.ok_or("no error")?.into_service_error();
+        expect(found.is_execution_does_not_exist(), true, "kind of error")?;
+        expect(found.message(), wanted.message(), "message")
+    }
+
     async fn fails(&self, request: Request, code: &str, is_kind: IsKind) -> Outcome {
         let found = refusal(&self.annals, request.clone()).await?;
         let wanted = refusal(&self.reference, request).await?;
@@ -129,6 +181,33 @@ async fn refusal(
     error.map(SdkError::into_service_error).ok_or("no error")
 }
 
+fn describe(client: &Client, name: &str) -> DescribeExecutionFluentBuilder {
+    let arn = arn(&format!("Machine:{name}"));
+    client.describe_execution().execution_arn(arn)
+}
+
+/// What a description has in common with a listing, and whether it can be redriven.
+fn outline(d: &DescribeExecutionOutput) -> impl Debug + PartialEq + '_ {
+    (
+        (&d.execution_arn, &d.state_machine_arn, &d.name, &d.status),
+        (&d.start_date, &d.stop_date, &d.map_run_arn, &d.trace_header),
+        (&d.state_machine_version_arn, &d.state_machine_alias_arn),
+        (
+            d.redrive_count,
+            &d.redrive_date,
+            &d.redrive_status,
+            &d.redrive_status_reason,
+        ),
+    )
+}
+
+fn data(d: &DescribeExecutionOutput) -> impl Debug + PartialEq + '_ {
+    (
+        (&d.input, &d.input_details, &d.output, &d.output_details),
+        (&d.error, &d.cause),
+    )
+}
+
 fn expect<T: Debug + PartialEq>(found: T, wanted: T, what: &str) -> Outcome {
     if found == wanted {
         return Ok(());
@@ -153,6 +232,7 @@ async fn check_errors(usual: &Clients) {
         GetExecutionHistoryError::is_execution_does_not_exist,
     );
     check("execution_does_not_exist", fails).await;
+    check("describe_nobody", usual.describe_nobody()).await;
     let hello = GetExecutionHistoryInput::builder().execution_arn("hello");
     let fails = usual.fails(
         hello,
@@ -230,6 +310,9 @@ async fn main() {
     .await;
     let bare = request("Machine:all_types").include_execution_data(false);
     check("without_data", usual.history(bare)).await;
+    check("describe", usual.describe()).await;
+    check("list", usual.list(None)).await;
+    check("list_failed", usual.list(Some(ExecutionStatus::Failed))).await;
     check_errors(usual).await;
     check_signatures(usual, credentials).await;
 }
