@@ -429,18 +429,26 @@ static enum annals_progress advance(struct annals_append *append) {
   return ANNALS_DONE;
 }
 
-/* Naming another state machine than its own puts an execution into that one's list. */
-static bool is_allowed(struct annals_append *append) {
+/* Naming another's state machine or map run puts an execution into that one's list. */
+static bool may_name_parents(struct annals_append *append) {
   const struct annals_append_request *request = &append->request;
   const enum annals_action action = ANNALS_ACTION_APPEND_HISTORY_EVENTS;
+  const char *machine = request->state_machine_arn;
+  const char *map_run = request->map_run_arn;
   g_autofree char *own = annals_execution_arn_state_machine(request->execution_arn);
-  if (*request->state_machine_arn != '\0' && strcmp(request->state_machine_arn, own) != 0 &&
-      !annals_check_permission(request->principal, action, request->state_machine_arn,
-                               &append->error)) {
-    return false;
-  }
-  return annals_authorize(append->history, request->principal, action, request->execution_arn,
-                          &append->error);
+  bool own_machine = *machine == '\0' || strcmp(machine, own) == 0;
+  bool own_map_run = *map_run == '\0' || annals_map_run_arn_is_of(map_run, request->execution_arn);
+  return (own_machine ||
+          annals_check_permission(request->principal, action, machine, &append->error)) &&
+         (own_map_run ||
+          annals_check_permission(request->principal, action, map_run, &append->error));
+}
+
+static bool is_allowed(struct annals_append *append) {
+  const struct annals_append_request *request = &append->request;
+  return may_name_parents(append) &&
+         annals_authorize(append->history, request->principal, ANNALS_ACTION_APPEND_HISTORY_EVENTS,
+                          request->execution_arn, &append->error);
 }
 
 enum annals_progress annals_append_run(struct annals_history *history,

@@ -167,6 +167,22 @@ bool annals_map_run_arn_check(const char *arn, GError **error) {
          check_name(parts[PART_NAME], "map run name", error);
 }
 
+bool annals_map_run_arn_is_of(const char *map_run_arn, const char *execution_arn) {
+  g_auto(GStrv) run = g_strsplit(map_run_arn, ":", -1);
+  g_auto(GStrv) execution = g_strsplit(execution_arn, ":", -1);
+  if (g_strv_length(run) != PARTS_MAX || g_strv_length(execution) != PARTS_MAX) {
+    return false;
+  }
+  run[PART_MACHINE][strcspn(run[PART_MACHINE], "/")] = '\0';
+  execution[PART_MACHINE][strcspn(execution[PART_MACHINE], "/")] = '\0';
+  for (int part = PART_PARTITION; part <= PART_MACHINE; part++) {
+    if (part != PART_TYPE && strcmp(run[part], execution[part]) != 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
 char *annals_execution_arn_state_machine(const char *arn) {
   g_auto(GStrv) parts = g_strsplit(arn, ":", -1);
   g_assert(g_strv_length(parts) == PARTS_MAX);

@@ -40,6 +40,9 @@ bool annals_any_state_machine_arn_check(const char *arn, GError **error);
 G_GNUC_WARN_UNUSED_RESULT
 bool annals_map_run_arn_check(const char *arn, GError **error);
 
+/* Tells whether a map run is of the execution's state machine, whatever their labels; any texts. */
+bool annals_map_run_arn_is_of(const char *map_run_arn, const char *execution_arn);
+
 /* Gives the ARN of an execution's state machine. arn has been checked. Memory: g_free() it. */
 G_GNUC_WARN_UNUSED_RESULT
 char *annals_execution_arn_state_machine(const char *arn);

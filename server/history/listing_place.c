@@ -45,12 +45,13 @@ static void add(struct annals_listing_places *places, const struct annals_execut
   place->list = places->lists[places->count++] = g_steal_pointer(&list);
 }
 
-/* For parents that are kept as they were given. */
-static void add_if_listed(struct annals_listing_places *places,
-                          const struct annals_execution *execution, const char *parent_arn,
-                          bool (*check)(const char *arn, GError **error)) {
-  if (*parent_arn != '\0' && check(parent_arn, NULL)) {
-    add(places, execution, parent_arn);
+/* A version or an alias comes from an event as it is: it may be no ARN, or another machine's. */
+static void add_qualified(struct annals_listing_places *places,
+                          const struct annals_execution *execution, const char *qualified_arn) {
+  size_t size = strlen(execution->state_machine_arn);
+  if (strncmp(qualified_arn, execution->state_machine_arn, size) == 0 &&
+      qualified_arn[size] == ':' && annals_qualified_state_machine_arn_check(qualified_arn, NULL)) {
+    add(places, execution, qualified_arn);
   }
 }
 
@@ -58,11 +59,11 @@ void annals_listing_places_init(struct annals_listing_places *places,
                                 const struct annals_execution *execution) {
   places->count = 0;
   add(places, execution, execution->state_machine_arn);
-  add_if_listed(places, execution, execution->state_machine_version_arn,
-                annals_qualified_state_machine_arn_check);
-  add_if_listed(places, execution, execution->state_machine_alias_arn,
-                annals_qualified_state_machine_arn_check);
-  add_if_listed(places, execution, execution->map_run_arn, annals_map_run_arn_check);
+  add_qualified(places, execution, execution->state_machine_version_arn);
+  add_qualified(places, execution, execution->state_machine_alias_arn);
+  if (*execution->map_run_arn != '\0' && annals_map_run_arn_check(execution->map_run_arn, NULL)) {
+    add(places, execution, execution->map_run_arn);
+  }
 }
 
 void annals_listing_places_clear(struct annals_listing_places *places) {

@@ -3,9 +3,9 @@
  *
  * Floor 2. The store has one list for each parent, status and whether there was a redrive: so a
  * listing, whatever its filters, merges at most 10 lists, and an execution costs one entry for each
- * parent. Parents are its state machine, version, alias and map run, those that it has and that a
- * listing can ask for: version, alias and map run are taken from events and appends as they come,
- * and one that is no such ARN has no list.
+ * parent. Parents are its state machine, that one's version and alias, and its map run. What events
+ * and appends name as such is kept as it comes: what is no such ARN, or a version or alias of
+ * another state machine, is told of the execution, but is no parent.
  *
  * The name of a list is the parent's ARN, a space and two letters. ARNs that are listed by hold no
  * space, and those of different parents differ.

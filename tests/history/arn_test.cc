@@ -151,6 +151,21 @@ TEST(Arn, MapRunsHaveALabelAndAName) {
             "Resource type not valid in this context: execution");
 }
 
+TEST(Arn, MapRunIsOfAStateMachine) {
+  const std::string run = "arn:aws:states:us-east-1:123456789012:mapRun:m/l:u";
+  for (const std::string &arn :
+       {Execution("m", "n"), Execution("m/l", "n"), Execution("m/x", "n")}) {
+    EXPECT_TRUE(annals_map_run_arn_is_of(run.c_str(), arn.c_str())) << arn;
+  }
+  for (const std::string &arn :
+       {Execution("mm", "n"), std::string("arn:aws:states:us-east-1:123456789013:execution:m:n"),
+        std::string("arn:aws:states:us-east-2:123456789012:execution:m:n"),
+        std::string("arn:aws-cn:states:us-east-1:123456789012:execution:m:n")}) {
+    EXPECT_FALSE(annals_map_run_arn_is_of(run.c_str(), arn.c_str())) << arn;
+  }
+  EXPECT_FALSE(annals_map_run_arn_is_of("a map run", Execution("m", "n").c_str()));
+}
+
 TEST(Arn, GivesTheName) {
   EXPECT_STREQ(annals_execution_arn_name("arn:aws:states:us-east-1:123456789012:execution:m/l:n"),
                "n");

@@ -101,4 +101,58 @@ TEST_F(Authorization, AnotherStateMachineNeedsPermissionToo) {
   EXPECT_TRUE(Append({Started()}, std::string(kArn) + "2", first).ok);
 }
 
+TEST_F(Authorization, MapRunOfAnotherStateMachineNeedsPermissionToo) {
+  const std::string own = "arn:aws:states:us-east-1:123456789012:mapRun:machine/label:run";
+  const std::string other = "arn:aws:states:us-east-1:123456789012:mapRun:other/label:run";
+  Become("allow = annals:* on arn:*:execution:machine:*\n");
+  FirstAppend first;
+  first.map_run_arn = other;
+  ExpectDenied(Append({Started()}, kArn, first), "annals:AppendHistoryEvents", other);
+  first.map_run_arn = own;
+  EXPECT_TRUE(Append({Started()}, kArn, first).ok);
+  Become("allow = annals:* on arn:*:execution:machine:* " + other + "\n");
+  first.map_run_arn = other;
+  EXPECT_TRUE(Append({Started()}, std::string(kArn) + "2", first).ok);
+}
+
+TEST_F(Authorization, DescribingListingAndDeletingAreActionsOfTheirOwn) {
+  const std::string version = std::string(kStateMachine) + ":1";
+  const std::string map_run = "arn:aws:states:us-east-1:123456789012:mapRun:machine/label:run";
+  ListQuery of_version, of_map_run;
+  of_version.state_machine = version;
+  of_map_run.state_machine = std::nullopt;
+  of_map_run.map_run = map_run;
+  Become("allow = states:GetExecutionHistory annals:AppendHistoryEvents on *\n");
+  ExpectDenied(Describe(), "states:DescribeExecution");
+  ExpectDenied(Delete(), "annals:DeleteExecution");
+  ExpectDenied(List(), "states:ListExecutions", kStateMachine);
+  ExpectDenied(List(of_version), "states:ListExecutions", version);
+  ExpectDenied(List(of_map_run), "states:ListExecutions", map_run);
+  Become("allow = states:DescribeExecution annals:DeleteExecution on " + std::string(kArn) +
+         "\nallow = states:ListExecutions on " + kStateMachine + " " + map_run + "\n");
+  EXPECT_EQ(Describe().reason, "EXECUTION_DOES_NOT_EXIST");
+  EXPECT_EQ(Delete().reason, "EXECUTION_DOES_NOT_EXIST");
+  EXPECT_TRUE(List().ok);
+  EXPECT_TRUE(List(of_map_run).ok);
+  ExpectDenied(List(of_version), "states:ListExecutions", version);
+}
+
+/* As those of pages: behind what is wrong with the request, before its token. */
+TEST_F(Authorization, OfListingsStandsBetweenTheArnAndTheToken) {
+  Become("");
+  ListQuery query;
+  query.token = "x";
+  query.status = "X";
+  EXPECT_EQ(List(query).reason, "INVALID_REQUEST");
+  query.status = "RUNNING";
+  query.state_machine = kArn;
+  EXPECT_EQ(List(query).reason, "INVALID_ARN");
+  query.state_machine = kStateMachine;
+  ExpectDenied(List(query), "states:ListExecutions", kStateMachine);
+  DescribeQuery describe;
+  describe.arn = kStateMachine;
+  EXPECT_EQ(Describe(describe).reason, "INVALID_ARN");
+  EXPECT_EQ(Delete(kStateMachine).reason, "INVALID_ARN");
+}
+
 }  // namespace

@@ -76,6 +76,9 @@ TEST(ListingPlace, OnlyParentsThatCanBeAskedFor) {
   it.alias = kMachine + ":a b";
   it.map_run = kMachine + ":7";
   EXPECT_EQ(Lists(it), Names{kMachine + " Rn"});
+  it.version = kMachine + "2:7"; /* another's */
+  it.alias = kMachine + "/label:alias";
+  EXPECT_EQ(Lists(it), Names{kMachine + " Rn"});
   it.version = it.alias = kMachine + ":7";
   EXPECT_EQ(Lists(it), (Names{kMachine + " Rn", kMachine + ":7 Rn"}));
 }

@@ -185,6 +185,25 @@ TEST_P(PageTest, StoreFailuresHaveTheirReasons) {
   EXPECT_EQ(page.reason, "DATA_CORRUPTED");
 }
 
+/* Deleted between two steps: behind the check of the token, and before the next one is signed. */
+TEST_P(PageTest, DeletedUnderWayIsNotThere) {
+  ASSERT_TRUE(Append(Chain(3)).ok);
+  annals_fault fault = {};
+  fault.times = 1;
+  fault.outcome = ANNALS_STORE_NOT_FOUND;
+  PageQuery query;
+  query.max_results = 1;
+  query.reverse = true;
+  fault.operations = ANNALS_FAULTY_GET;
+  annals_faulty_store_inject(store_, &fault);
+  EXPECT_EQ(Page(query).reason, "EXECUTION_DOES_NOT_EXIST");
+  query.token = Page(query).token;
+  fault.operations = ANNALS_FAULTY_READ;
+  annals_faulty_store_inject(store_, &fault);
+  EXPECT_EQ(Page(query).reason, "EXECUTION_DOES_NOT_EXIST");
+  EXPECT_EQ(annals_faulty_store_hits(store_), 2);
+}
+
 /* --- tokens --- */
 
 TEST_P(PageTest, TokensDifferAndAreShortAndUrlSafe) {
