@@ -20,6 +20,7 @@ CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.
 FETCH_S = 300
 BUILD_S = 900
 RUN_S = 600
+OUTPUTS = {"build", "node_modules", "target", "venv"}  # what is not of the tree, if it is there
 
 # What package managers say when they do not get through to a registry, or it will not give a thing.
 UNREACHABLE = re.compile(
@@ -51,21 +52,28 @@ class Client:
     build: tuple = ()
     model: str = ""  # the package of Debian that tells what it knows of the service
     newest: bool = False  # fetches what is the newest, each time, and is quiet about it
+    fetch_s: int = FETCH_S
 
     @property
     def directory(self):
         return os.path.join(CACHE, self.name)
 
+    @property
+    def sources(self):
+        """What of the tree it is made of, and where copies of that go."""
+        return {os.path.join(FOLDER, self.folder): self.directory}
+
     def prepare(self):
         """Leaves the client ready to run. Returns the environment that it wants."""
         tool, version = self.find_tool()
         env = annalsd.environment(PATH=os.path.dirname(tool) + os.pathsep + os.environ["PATH"])
-        source = os.path.join(FOLDER, self.folder)
-        state = digest(source, tool, version, self.fetch, self.build)
+        state = digest(self.sources, tool, version, self.fetch, self.build)
         stamp = os.path.join(self.directory, ".prepared")
         if self.newest or not os.path.exists(stamp) or read(stamp) != state:
-            shutil.copytree(source, self.directory, dirs_exist_ok=True)
-            self.execute(self.fetch, env, FETCH_S, UNREACHABLE)
+            for source, copy in self.sources.items():
+                shutil.copytree(source, copy, dirs_exist_ok=True,
+                                ignore=shutil.ignore_patterns(*OUTPUTS))
+            self.execute(self.fetch, env, self.fetch_s, UNREACHABLE)
             self.execute(self.build, env, BUILD_S)
             with open(stamp, "w", encoding="utf-8") as f:
                 f.write(state)
@@ -124,13 +132,15 @@ class Client:
         return done.stdout
 
 
-def digest(folder, *more):
-    """Changes with the files of a folder, and with more."""
+def digest(folders, *more):
+    """Changes with the files of folders, and with more."""
     state = hashlib.sha256(repr(more).encode())
-    for path, _, names in sorted(os.walk(folder)):
-        for name in sorted(names):
-            with open(os.path.join(path, name), "rb") as f:
-                state.update(repr((path, name, f.read())).encode())
+    for folder in folders:
+        for path, names, files in os.walk(folder):
+            names[:] = sorted(set(names) - OUTPUTS)
+            for name in sorted(files):
+                with open(os.path.join(path, name), "rb") as f:
+                    state.update(repr((path, name, f.read())).encode())
     return state.hexdigest()
 
 

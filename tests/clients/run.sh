@@ -1,6 +1,6 @@
 #!/bin/bash
-# Installs what the clients of AWS need, and runs them against annalsd. Apart from tests/run.sh, as
-# it downloads packages.
+# Installs what the clients of AWS and the examples of gRPC clients need, and runs them against
+# annalsd. Apart from tests/run.sh, as it downloads packages.
 #
 # Usage: tests/clients/run.sh [CLIENT…]
 # All clients, if none is named. The last line is "N passed, N failed"; skipped checks are counted on

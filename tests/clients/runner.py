@@ -1,15 +1,17 @@
-"""Runs the clients against annalsd, and counts what they report.
+"""Runs the clients and the examples against annalsd, and counts what they report.
 
 Usage: runner.py [CLIENT…]
 """
 
 import collections
+import contextlib
 import os
 import re
 import sys
 import time
 
 from tests.clients.client import CLIENTS, FOLDER, ROOT, Failure, Skip, read
+from tests.clients.examples import EXAMPLES, ExampleServers
 from tests.clients.servers import Servers
 from tests.data import history_file
 
@@ -60,16 +62,26 @@ def attempt(client, servers):
     return [verdict for verdict, _ in verdicts.values()]
 
 
+def attempts(stack):
+    """What can be tried: each table, and what starts its servers and says how to try one."""
+    def clients():
+        servers = stack.enter_context(Servers(HISTORIES))
+        return lambda client: attempt(client, servers)
+    return (CLIENTS, clients), (EXAMPLES, lambda: ExampleServers(stack).attempt)
+
+
 def main():
-    wanted = sys.argv[1:] or [client.name for client in CLIENTS]
-    unknown = set(wanted) - {client.name for client in CLIENTS}
+    names = [client.name for client in CLIENTS + EXAMPLES]
+    unknown = set(sys.argv[1:]) - set(names)
     if unknown:
         sys.exit("there is no client " + ", ".join(sorted(unknown)))
     count = collections.Counter()
-    with Servers(HISTORIES) as servers:
-        for client in CLIENTS:
-            if client.name in wanted:
-                count.update(attempt(client, servers))
+    with contextlib.ExitStack() as stack:
+        for table, serve in attempts(stack):
+            wanted = [client for client in table if client.name in (sys.argv[1:] or names)]
+            attempt_one = serve() if wanted else None
+            for client in wanted:
+                count.update(attempt_one(client))
     if count["skip"]:
         print("%d skipped" % count["skip"])
     print("%d passed, %d failed" % (count["ok"], count["not ok"]))

@@ -18,6 +18,9 @@ HEADER_LINES_MAX = 200
 SOURCES = (".bzl", ".c", ".cc", ".def", ".go", ".h", ".java", ".js", ".proto", ".py", ".rs", ".sh",
            "BUILD", "run")
 
+# What the builds of the examples leave behind.
+OUTPUT = re.compile(r"/client/examples/\w+/(build|node_modules|target|v1|venv)(/|$)")
+
 # Who may include a library, by prefix of what stands in <…>.
 LIBRARIES = {
     "grpc/": ("server/rpc/", "client/"),
@@ -50,7 +53,7 @@ def find_files():
     for folder in FOLDERS:
         for path, _, names in os.walk(os.path.join(ROOT, folder)):
             for name in names:
-                if name.endswith(SOURCES):
+                if name.endswith(SOURCES) and not OUTPUT.search(path):
                     yield os.path.relpath(os.path.join(path, name), ROOT)
 
 
