@@ -104,4 +104,5 @@ class ExampleServers:
 
 EXAMPLES = (
     example("python", tools=("/usr/bin/python3",)),
+    example("go", tools=("go",), least=(1, 26), version="version"),
 )
