@@ -22,7 +22,8 @@ HISTORY_SERVICE = "annals.v1.HistoryService"
 SERVICES = [HISTORY_SERVICE, "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
             "grpc.reflection.v1alpha.ServerReflection"]
 HISTORY_FILES = ["annals/v1/history_service.proto", "annals/v1/history_event.proto",
-                 "google/protobuf/timestamp.proto", "google/protobuf/wrappers.proto"]
+                 "google/protobuf/any.proto", "google/protobuf/timestamp.proto",
+                 "google/protobuf/wrappers.proto", "google/rpc/status.proto"]
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
