@@ -54,26 +54,25 @@ static const char *why_dead(void *context) {
 
 /* --- addresses --- */
 
-/* Where callers are not asked who they are, whoever can connect may read and write everything. */
+/* problem: why others should not reach the address; NULL: they may. */
 static bool check_reach(const char *option, const char *text,
-                        const struct annals_listen_address *address, bool guarded, GError **error) {
-  if (guarded || annals_listen_address_is_loopback(address)) {
+                        const struct annals_listen_address *address, const char *problem,
+                        GError **error) {
+  if (problem == NULL || annals_listen_address_is_loopback(address)) {
     return true;
   }
   g_set_error(error, ANNALS_LISTEN_ERROR, ANNALS_LISTEN_ERROR_ADDRESS,
-              "--%s %s: others can reach this address, and anyone who does may read and write; use "
-              "a loopback address, or say --allow-anonymous",
-              option, text);
+              "--%s %s: others can reach this address, and %s", option, text, problem);
   return false;
 }
 
-static bool open_socket(const char *text, const char *guarded_as, bool guarded, int *ret_socket,
+static bool open_socket(const char *option, const char *text, const char *problem, int *ret_socket,
                         char **ret_bound, GError **error) {
   struct annals_listen_address *address = NULL;
   if (!annals_listen_address_parse(text, &address, error)) {
     return false;
   }
-  bool ok = (guarded_as == NULL || check_reach(guarded_as, text, address, guarded, error)) &&
+  bool ok = check_reach(option, text, address, problem, error) &&
             annals_listen_open(address, ret_socket, ret_bound, error);
   annals_listen_address_free(address);
   return ok;
@@ -102,6 +101,7 @@ static void rpc_options(struct annals_server *server, const struct annals_option
       .address = address,
       .health = &server->health,
       .tls = server->trust->tls,
+      .keyring = server->trust->keyring,
       .calls_max = (unsigned)options->grpc_max_calls,
       .streams_max = (unsigned)options->grpc_max_streams,
       .connection_streams_max = (unsigned)options->grpc_max_connection_streams,
@@ -119,8 +119,8 @@ static bool bind_grpc(struct annals_server *server, const struct annals_options 
   if (!annals_listen_address_parse(options->grpc_listen, &address, error)) {
     return false;
   }
-  bool guarded = options->allow_anonymous || annals_trust_guards_grpc(server->trust);
-  bool ok = check_reach("grpc-listen", options->grpc_listen, address, guarded, error);
+  const char *problem = annals_trust_grpc_problem(server->trust, options);
+  bool ok = check_reach("grpc-listen", options->grpc_listen, address, problem, error);
   if (ok) {
     g_autofree char *text = annals_listen_address_text(address);
     server->grpc_host = g_strndup(text, (gsize)(strrchr(text, ':') - text));
@@ -138,10 +138,10 @@ static bool bind_grpc(struct annals_server *server, const struct annals_options 
 
 static bool take_ports(struct annals_server *server, const struct annals_options *options,
                        GError **error) {
-  bool gateway_guarded = options->allow_anonymous || annals_trust_guards_gateway(server->trust);
-  return open_socket(options->ops_listen, NULL, true, &server->ops_socket, &server->ops_address,
-                     error) &&
-         open_socket(options->gateway_listen, "gateway-listen", gateway_guarded,
+  const char *gateway_problem = annals_trust_gateway_problem(server->trust, options);
+  return open_socket("ops-listen", options->ops_listen, NULL, &server->ops_socket,
+                     &server->ops_address, error) &&
+         open_socket("gateway-listen", options->gateway_listen, gateway_problem,
                      &server->gateway_socket, &server->gateway_address, error) &&
          bind_grpc(server, options, error);
 }

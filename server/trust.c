@@ -93,10 +93,26 @@ void annals_trust_free(struct annals_trust *trust) {
   g_free(trust);
 }
 
-bool annals_trust_guards_grpc(const struct annals_trust *trust) {
-  return trust->tls != NULL && annals_tls_asks_clients(trust->tls);
+const char *annals_trust_grpc_problem(const struct annals_trust *trust,
+                                      const struct annals_options *options) {
+  if (trust->keyring != NULL) {
+    return trust->tls != NULL || options->allow_plaintext
+               ? NULL
+               : "bearer tokens would travel in the clear; give --tls-cert and --tls-key, use a "
+                 "loopback address, or say --allow-plaintext";
+  }
+  bool asks = trust->tls != NULL && annals_tls_asks_clients(trust->tls);
+  return asks || options->allow_anonymous
+             ? NULL
+             : "anyone who does may read and write; ask who calls with --credentials-file or "
+               "--tls-client-ca, use a loopback address, or say --allow-anonymous";
 }
 
-bool annals_trust_guards_gateway(const struct annals_trust *trust) {
-  return trust->keyring != NULL;
+/* Signatures are no secret, and do not tell the key. */
+const char *annals_trust_gateway_problem(const struct annals_trust *trust,
+                                         const struct annals_options *options) {
+  return trust->keyring != NULL || options->allow_anonymous
+             ? NULL
+             : "anyone who does may read and write; ask who calls with --credentials-file, use a "
+               "loopback address, or say --allow-anonymous";
 }

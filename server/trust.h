@@ -34,9 +34,14 @@ G_GNUC_WARN_UNUSED_RESULT
 struct annals_trust *annals_trust_new(const struct annals_options *options, GError **error);
 void annals_trust_free(struct annals_trust *trust);
 
-/* Tells whether callers have to prove who they are. */
-bool annals_trust_guards_grpc(const struct annals_trust *trust);
-bool annals_trust_guards_gateway(const struct annals_trust *trust);
+/*
+ * Tells why others than this machine should not reach a listener: gives a static sentence, or NULL
+ * where callers prove who they are, and nobody on the way can read how.
+ */
+const char *annals_trust_grpc_problem(const struct annals_trust *trust,
+                                      const struct annals_options *options);
+const char *annals_trust_gateway_problem(const struct annals_trust *trust,
+                                         const struct annals_options *options);
 
 G_END_DECLS
 

@@ -9,6 +9,7 @@ bool annals_rpc_append_read(struct annals_rpc_call *call, const uint8_t *bytes, 
     return false;
   }
   append->append.request = (struct annals_append_request){
+      .principal = call->caller.principal,
       .execution_arn = request->execution_arn,
       .events = (const struct annals_event_bytes *)request->events->data,
       .event_count = request->events->len,

@@ -51,6 +51,7 @@ static void call_free(struct annals_rpc_call *call) {
   grpc_metadata_array_destroy(&call->metadata);
   grpc_call_details_destroy(&call->details);
   g_clear_error(&call->end_error);
+  annals_rpc_caller_clear(&call->caller);
   if (call->core != NULL) {
     grpc_call_unref(call->core);
   }
@@ -189,7 +190,14 @@ static GError *unknown_method(const struct annals_rpc_call *call) {
   return error;
 }
 
-/* Tells whether a call is taken up at all. Who calls is to be found out here, from its metadata. */
+static bool check_caller(struct annals_rpc_call *call, GError **error) {
+  struct annals_keyring *keyring = annals_rpc_server_keyring(call->server);
+  return keyring == NULL || call->method->anonymous ||
+         annals_rpc_caller_identify(keyring, annals_history_now_us(call->history) / G_USEC_PER_SEC,
+                                    call->core, &call->metadata, &call->caller, error);
+}
+
+/* Tells whether a call is taken up at all. */
 static bool check_call(struct annals_rpc_call *call, GError **error) {
   bool standard = call->method != NULL && call->method->standard;
   if (!standard && annals_rpc_server_is_draining(call->server)) {
@@ -202,7 +210,7 @@ static bool check_call(struct annals_rpc_call *call, GError **error) {
   if (!annals_rpc_server_count_call(call->server, call)) {
     return annals_error_set(error, ANNALS_REASON_OVERLOADED, "too many calls are under way");
   }
-  return true;
+  return check_caller(call, error);
 }
 
 static void dispatch(struct annals_rpc_call *call) {

@@ -30,6 +30,7 @@
 #include "proto/buffer.h"
 #include "server/history/cancel.h"
 #include "server/history/history.h"
+#include "server/rpc/caller.h"
 
 G_BEGIN_DECLS
 
@@ -55,6 +56,7 @@ struct annals_rpc_method {
   bool bulky;         /* unary: its messages may be large; they are received one after the other */
   bool standard;      /* health and reflection: small messages, answered however loaded the server
                          is, and while it stops */
+  bool anonymous;     /* nobody is asked who they are */
 
   void (*start)(struct annals_rpc_call *call);
   void (*resume)(struct annals_rpc_call *call);     /* after a wake; several may come as one */
@@ -68,7 +70,8 @@ struct annals_rpc_method {
 struct annals_rpc_call {
   struct annals_rpc_server *server;
   struct annals_history *history;
-  const uint8_t *request; /* the message, NULL when the client sent none */
+  struct annals_rpc_caller caller; /* for the operations of the domain */
+  const uint8_t *request;          /* the message, NULL when the client sent none */
   size_t request_bytes;
   void *state;                 /* the method's own */
   struct annals_cancel cancel; /* whether the client waits: for the operations of the domain */

@@ -37,6 +37,7 @@ static void start(struct annals_rpc_call *call) {
   state->deletion.owner = call;
   state->deletion.on_done = on_done;
   state->deletion.cancel = &call->cancel;
+  state->deletion.request.principal = call->caller.principal;
   state->deletion.request.execution_arn = state->execution_arn;
   if (annals_delete_run(call->history, &state->deletion) == ANNALS_DONE) {
     reply(call);

@@ -38,6 +38,7 @@ static void start(struct annals_rpc_call *call) {
   state->describe.on_done = on_done;
   state->describe.cancel = &call->cancel;
   state->describe.request = (struct annals_describe_request){
+      .principal = call->caller.principal,
       .execution_arn = state->request.execution_arn,
       .included_data = state->request.included_data,
   };

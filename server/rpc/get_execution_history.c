@@ -59,6 +59,7 @@ static void start(struct annals_rpc_call *call) {
   state->page.on_done = on_done;
   state->page.encode = state->request.include_execution_data ? encode_whole : encode_without_data;
   state->page.request = (struct annals_page_request){
+      .principal = call->caller.principal,
       .execution_arn = state->request.execution_arn,
       .max_results = state->request.max_results,
       .next_token = state->request.next_token,

@@ -94,6 +94,7 @@ static void check(struct annals_rpc_call *call) {
 const struct annals_rpc_method annals_rpc_health_check = {
     .path = "/grpc.health.v1.Health/Check",
     .standard = true,
+    .anonymous = true,
     .start = check,
 };
 
@@ -114,6 +115,7 @@ static void list(struct annals_rpc_call *call) {
 const struct annals_rpc_method annals_rpc_health_list = {
     .path = "/grpc.health.v1.Health/List",
     .standard = true,
+    .anonymous = true,
     .start = list,
 };
 
@@ -174,6 +176,7 @@ const struct annals_rpc_method annals_rpc_health_watch = {
     .kind = ANNALS_RPC_SERVER_STREAMING,
     .state_bytes = sizeof(struct watch),
     .standard = true,
+    .anonymous = true,
     .start = watch_start,
     .resume = tell,
     .on_sent = tell,

@@ -52,6 +52,7 @@ static void start(struct annals_rpc_call *call) {
   state->list.cancel = &call->cancel;
   state->list.encode = encode;
   state->list.request = (struct annals_list_request){
+      .principal = call->caller.principal,
       .state_machine_arn = request->state_machine_arn,
       .map_run_arn = request->map_run_arn,
       .status_filter = request->status_filter,

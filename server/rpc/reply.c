@@ -75,6 +75,8 @@ void annals_rpc_call_log_failure(const struct annals_rpc_call *call, const GErro
   const struct annals_reason_info *reason = annals_reason_info(annals_error_reason(error));
   const struct annals_log_field fields[] = {
       ANNALS_LOG_TEXT("method", call->method != NULL ? call->method->path : NULL),
+      ANNALS_LOG_TEXT("principal",
+                      call->caller.principal != NULL ? call->caller.principal->name : NULL),
       ANNALS_LOG_TEXT("reason", reason->name),
       /* Of failures that are the client's the text may quote the request. */
       ANNALS_LOG_TEXT("detail", reason->http_status >= 500 ? annals_error_detail(error) : NULL),

@@ -58,6 +58,7 @@ struct annals_rpc_server {
   grpc_server *core;
   int port;
   struct annals_rpc_tls tls;
+  struct annals_keyring *keyring; /* NULL: callers are not asked who they are */
   size_t held_bytes_max;
   gsize held_bytes; /* atomic */
   struct annals_rpc_admission admission;
@@ -85,6 +86,10 @@ struct annals_rpc_server {
 
 grpc_server *annals_rpc_server_core(struct annals_rpc_server *server) {
   return server->core;
+}
+
+struct annals_keyring *annals_rpc_server_keyring(struct annals_rpc_server *server) {
+  return server->keyring;
 }
 
 struct annals_rpc_admission *annals_rpc_server_admission(struct annals_rpc_server *server) {
@@ -308,6 +313,7 @@ struct annals_rpc_server *annals_rpc_server_bind(const struct annals_rpc_options
     grpc_server_register_completion_queue(server->core, server->pollers[i].queue, NULL);
   }
   register_methods(server);
+  server->keyring = options->keyring;
   server->port = annals_rpc_core_bind(server->core, options, &server->tls);
   if (server->port == 0) {
     g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,

@@ -21,6 +21,10 @@ struct annals_rpc_server;
 
 grpc_server *annals_rpc_server_core(struct annals_rpc_server *server);
 struct annals_history *annals_rpc_server_history(struct annals_rpc_server *server);
+
+/* Gives what callers prove who they are with; NULL: they are not asked. */
+struct annals_keyring *annals_rpc_server_keyring(struct annals_rpc_server *server);
+
 struct annals_rpc_admission *annals_rpc_server_admission(struct annals_rpc_server *server);
 struct annals_rpc_health *annals_rpc_server_health(struct annals_rpc_server *server);
 struct annals_rpc_heartbeat *annals_rpc_server_heartbeat(struct annals_rpc_server *server);

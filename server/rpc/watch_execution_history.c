@@ -128,6 +128,7 @@ static void start(struct annals_rpc_call *call) {
   state->watch.cancel = &call->cancel;
   state->watch.encode = state->request.include_execution_data ? encode_whole : encode_without_data;
   state->watch.request = (struct annals_watch_request){
+      .principal = call->caller.principal,
       .execution_arn = state->request.execution_arn,
       .from_event_id = state->request.from_event_id,
       .follow_redrives = state->request.follow_redrives,

@@ -18,7 +18,7 @@ access_key_id = AKIAWRONG
 secret_access_key = right
 allow = states:* on arn:aws:states:us-east-1:123456789012:execution:Machine:*
 allow = states:* on arn:aws:states:us-east-1:123456789012:stateMachine:Machine
-"""
+""" + annalsd.WRITER
 HOUR_AHEAD = {
     "LD_PRELOAD": "/usr/$LIB/faketime/libfaketimeMT.so.1",
     "FAKETIME": "+1h",
@@ -54,7 +54,7 @@ class Servers(contextlib.ExitStack):
         server = self.enter_context(annalsd.Annalsd(
             "--credentials-file", path, "--region", "us-east-1", *options, env=env))
         annalsd.run_cli("--endpoint", server.grpc, "import", "--arn-prefix", annalsd.ARN_PREFIX,
-                        *self.files)
+                        *self.files, env={"ANNALS_TOKEN": annalsd.WRITER_TOKEN})
         return server
 
     def throttled_count(self):

@@ -26,6 +26,11 @@ SERVER = os.environ.get("ANNALSD", "")
 CLI = os.environ.get("ANNALS", "")
 WAIT_S = 120  # until something is called hung
 
+# For credentials files, so that tests of what others may do can append what they read.
+WRITER_TOKEN = "token-of-who-writes"
+WRITER = "[writer]\ntoken = %s\nallow = annals:AppendHistoryEvents on *\n" % WRITER_TOKEN
+BY_WRITER = (("authorization", "Bearer " + WRITER_TOKEN),)
+
 HistoryEvent = history_event_pb2.HistoryEvent
 
 
@@ -59,8 +64,8 @@ def run_server(*args, env=None):
                           stdin=subprocess.DEVNULL, capture_output=True, text=True)
 
 
-def run_cli(*args, check=True):
-    done = subprocess.run([CLI, *args], env=environment(), timeout=WAIT_S,
+def run_cli(*args, check=True, env=None):
+    done = subprocess.run([CLI, *args], env=environment(**(env or {})), timeout=WAIT_S,
                           stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if check and done.returncode != 0:
         raise AssertionError("annals %s: %d\n%s" % (" ".join(args[:4]), done.returncode, done.stderr))

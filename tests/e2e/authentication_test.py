@@ -45,7 +45,7 @@ allow = states:* on arn:aws:states:*:123456789012:*
 access_key_id = %s
 secret_access_key = %s
 allow = states:GetExecutionHistory on arn:aws:states:us-east-1:*:execution:Other:*
-""" % (*READER, *SESSION, *EXPIRED, *NARROW)
+""" % (*READER, *SESSION, *EXPIRED, *NARROW) + annalsd.WRITER
 
 
 class Presigner(botocore.auth.SigV4QueryAuth):
@@ -80,7 +80,7 @@ class AuthenticationTest(unittest.TestCase):
         cls.server = annalsd.Annalsd("--credentials-file", cls.path)
         cls.addClassCleanup(cls.server.stop)
         cls.arn = annalsd.arn("signed")
-        with annalsd.Client(cls.server.grpc) as writer:
+        with annalsd.Client(cls.server.grpc, metadata=annalsd.BY_WRITER) as writer:
             writer.append(cls.arn, annalsd.simple_history(3))
 
     def refused(self, name, message, call):
@@ -244,7 +244,7 @@ class ReloadTest(unittest.TestCase):
 
     def write(self, secret, mode=0o600):
         write_credentials(self.path, "[reader]\naccess_key_id = A\nsecret_access_key = %s\n"
-                          "allow = states:* on *\n" % secret, mode)
+                          "allow = states:* on *\n" % secret + annalsd.WRITER, mode)
 
     def works(self, server, secret):
         try:
@@ -257,7 +257,7 @@ class ReloadTest(unittest.TestCase):
     def test_sighup(self):
         self.write("first")
         with annalsd.Annalsd("--credentials-file", self.path) as server:
-            with annalsd.Client(server.grpc) as writer:
+            with annalsd.Client(server.grpc, metadata=annalsd.BY_WRITER) as writer:
                 writer.append(self.arn, annalsd.simple_history(3))
             self.assertTrue(self.works(server, "first"))
             self.write("second")
@@ -273,7 +273,7 @@ class ReloadTest(unittest.TestCase):
     def test_requests_under_way_are_not_dropped(self):
         self.write("same")
         with annalsd.Annalsd("--credentials-file", self.path) as server:
-            with annalsd.Client(server.grpc) as writer:
+            with annalsd.Client(server.grpc, metadata=annalsd.BY_WRITER) as writer:
                 writer.append(self.arn, annalsd.simple_history(100))
             reader = client(server.gateway, ("A", "same"))
             stop = threading.Event()
@@ -330,7 +330,7 @@ class ReloadTest(unittest.TestCase):
     def test_region(self):
         self.write("s")
         with annalsd.Annalsd("--credentials-file", self.path, "--region", "eu-west-1") as server:
-            with annalsd.Client(server.grpc) as writer:
+            with annalsd.Client(server.grpc, metadata=annalsd.BY_WRITER) as writer:
                 writer.append(self.arn, annalsd.simple_history(1))
             call = {"executionArn": self.arn}
             client(server.gateway, ("A", "s"), "eu-west-1").get_execution_history(**call)

@@ -19,8 +19,9 @@ from tests.e2e import annalsd
 from tests.e2e.annalsd import Annalsd, CallError, new_dir, passed, started
 
 READY = re.compile(r"annalsd ready grpc=127\.0\.0\.1:\d+ gateway=127\.0\.0\.1:\d+ ops=127\.0\.0\.1:\d+\n")
-OPTIONS = ("data-dir", "grpc-listen", "gateway-listen", "ops-listen", "allow-anonymous",
-           "credentials-file", "region", "quota", "page-token-ttl", "page-token-key-file", "log-level", "config")
+OPTIONS = ("data-dir", "grpc-listen", "gateway-listen", "ops-listen", "tls-cert", "tls-key",
+           "tls-client-ca", "allow-anonymous", "allow-plaintext", "credentials-file", "region",
+           "quota", "page-token-ttl", "page-token-key-file", "log-level", "config")
 FREE = ("--grpc-listen", "127.0.0.1:0", "--gateway-listen", "127.0.0.1:0", "--ops-listen",
         "127.0.0.1:0")
 
