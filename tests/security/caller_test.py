@@ -6,6 +6,7 @@ import unittest
 
 import grpc
 
+from google.rpc import error_details_pb2
 from tests import unittest_xml
 from tests.e2e import annalsd, aws
 from tests.e2e.annalsd import CallError, history_service_pb2, length_delimited, simple_history, started
@@ -70,6 +71,8 @@ def methods(arn):
             state_machine_arn=MACHINE).SerializeToString(), "states:ListExecutions", MACHINE),
         ("DeleteExecution", named, "annals:DeleteExecution", arn),
         ("WatchExecutionHistory", named, "annals:WatchExecutionHistory", arn),
+        ("AppendHistoryEventsStream", length_delimited(1, named + event),
+         "annals:AppendHistoryEvents", arn),
     )
 
 
@@ -141,7 +144,7 @@ class TokenTest(CallerCase):
         self.as_caller(by(ENGINE)).append(self.arn, [started()])
         client = self.as_caller(by(NARROW))
         for arn in self.arn, annalsd.arn("nobody"):
-            for method, request, action, resource in methods(arn):
+            for method, request, action, resource in methods(arn)[:-1]:
                 with self.subTest(method):
                     self.denied(lambda: self.call(client, method, request),
                                 "arn:aws:iam::123456789012:user/narrow", action, resource)
@@ -149,15 +152,38 @@ class TokenTest(CallerCase):
         self.refused(lambda: client.page(other), grpc.StatusCode.NOT_FOUND,
                      "EXECUTION_DOES_NOT_EXIST", {"execution_arn": other})
 
+    def test_no_method_is_forgotten(self):
+        self.assertEqual({m.name for m in annalsd.SERVICE.methods},
+                         {method for method, *_ in methods(self.arn)})
+
     @staticmethod
     def call(client, method, request):
-        if method.startswith("Watch"):
-            stub = client.channel.unary_stream("/annals.v1.HistoryService/" + method)
-            try:
-                return next(stub(request, timeout=annalsd.WAIT_S, metadata=client.metadata))
-            except grpc.RpcError as error:
-                raise CallError(error) from None
+        """The first answer, whatever kind of method it is; a failure in it fails."""
+        path = "/annals.v1.HistoryService/" + method
+        more = {"timeout": annalsd.WAIT_S, "metadata": client.metadata}
+        try:
+            if method == "WatchExecutionHistory":
+                return next(client.channel.unary_stream(path)(request, **more))
+            if method == "AppendHistoryEventsStream":
+                return next(client.channel.stream_stream(path)(iter([request]), **more))
+        except grpc.RpcError as error:
+            raise CallError(error) from None
         return client.call(method, request)
+
+    def test_appends_of_a_stream(self):
+        """Each is looked at on its own: rules are about executions."""
+        _, request, action, resource = methods(self.arn)[-1]
+        answer = history_service_pb2.AppendHistoryEventsStreamResponse.FromString(
+            self.call(self.as_caller(by(NARROW)), "AppendHistoryEventsStream", request))
+        info = error_details_pb2.ErrorInfo()
+        self.assertEqual(answer.error.code, grpc.StatusCode.PERMISSION_DENIED.value[0])
+        self.assertTrue(answer.error.details[0].Unpack(info))
+        self.assertEqual((info.reason, dict(info.metadata)), ("PERMISSION_DENIED", {
+            "principal": "arn:aws:iam::123456789012:user/narrow", "action": action,
+            "resource": resource}))
+        answer = history_service_pb2.AppendHistoryEventsStreamResponse.FromString(
+            self.call(self.as_caller(by(ENGINE)), "AppendHistoryEventsStream", request))
+        self.assertEqual(answer.appended.appended_count, 1)
 
     def test_health_asks_nobody_and_reflection_does(self):
         channel = self.as_caller().channel
