@@ -105,4 +105,5 @@ class ExampleServers:
 EXAMPLES = (
     example("python", tools=("/usr/bin/python3",)),
     example("go", tools=("go",), least=(1, 26), version="version"),
+    example("node", tools=("node", "npm"), least=(18,), packages="javascript"),
 )

@@ -1,4 +1,4 @@
-"""Runs the clients and the examples against annalsd, and counts what they report.
+"""Runs the clients and the examples against annalsd, checks the contract, and counts verdicts.
 
 Usage: runner.py [CLIENT…]
 """
@@ -11,6 +11,7 @@ import sys
 import time
 
 from tests.clients.client import CLIENTS, FOLDER, ROOT, Failure, Skip, read
+from tests.clients.contract import CONTRACTS, Contract
 from tests.clients.examples import EXAMPLES, ExampleServers
 from tests.clients.servers import Servers
 from tests.data import history_file
@@ -67,11 +68,12 @@ def attempts(stack):
     def clients():
         servers = stack.enter_context(Servers(HISTORIES))
         return lambda client: attempt(client, servers)
-    return (CLIENTS, clients), (EXAMPLES, lambda: ExampleServers(stack).attempt)
+    return ((CONTRACTS, lambda: Contract.attempt), (CLIENTS, clients),
+            (EXAMPLES, lambda: ExampleServers(stack).attempt))
 
 
 def main():
-    names = [client.name for client in CLIENTS + EXAMPLES]
+    names = [client.name for client in CONTRACTS + CLIENTS + EXAMPLES]
     unknown = set(sys.argv[1:]) - set(names)
     if unknown:
         sys.exit("there is no client " + ", ".join(sorted(unknown)))
