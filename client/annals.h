@@ -1,6 +1,6 @@
 /*
- * The C client of Annals: appends events to histories, reads them back, page by page, and describes
- * and lists executions (annals_execution.h).
+ * The C client of Annals: appends events to histories, reads them back, page by page, follows them
+ * (annals_watch.h), and describes, lists and deletes executions (annals_execution.h).
  *
  * Floor 2. Everything that a program needs is in this header; gRPC does not show through.
  *
@@ -11,8 +11,12 @@
  *   while (annals_client_pager_next_event(pager, &event, &error) && event != NULL) { ... }
  *
  * Threads: a client may be used by any number of threads at once; each call blocks its caller until
- *   the answer or the deadline. A page or pager belongs to one thread at a time. A program that
- *   forks does so before it opens its first client.
+ *   the answer or the deadline. What is made from it (a page, a pager, a
+ *   watch) belongs to one thread at a time, and may move to another. The client makes no threads
+ *   but gRPC's. A program that forks does so before it opens its first client.
+ * Retries: what is safe to repeat (reads, and appends, which are known by their ids) is repeated
+ *   where that may help, after a delay that grows and is never the same twice, or that the server
+ *   asks for; within the call's timeout. annals_options.h has the limits.
  * TLS: a server that does not prove to be the one asked for, or that does not accept the client's
  *   certificate, shows as UNAVAILABLE; who is not known or allowed gets UNAUTHENTICATED or
  *   PERMISSION_DENIED.
@@ -32,6 +36,7 @@
 #include "client/annals_error.h"
 #include "client/annals_execution.h"
 #include "client/annals_options.h"
+#include "client/annals_watch.h"
 
 G_BEGIN_DECLS
 

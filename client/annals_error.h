@@ -48,8 +48,9 @@ const char *annals_client_error_reason(const GError *error);
 const char *annals_client_error_metadata(const GError *error, const char *name);
 
 /*
- * Tells whether the same call may succeed when it is repeated: the server asked for that, or it
- * does not know whether an append happened (OUTCOME_UNKNOWN). Repeating an append is always safe.
+ * Tells whether the same call may succeed when it is repeated: the server asked for that, was not
+ * reached or went away (UNAVAILABLE). The call may have been carried out all the same; repeating
+ * reads and appends is always safe.
  *
  * Shape: *ret_delay_ms is how long the server asks to wait first, 0 when it does not say.
  */

@@ -1,6 +1,6 @@
 /*
- * Describing one execution and listing many. Part of annals.h, which includes it; what that header
- * says of threads, errors and memory holds here.
+ * Describing one execution, listing many, and deleting. Part of annals.h, which includes it; what
+ * that header says of threads, errors and memory holds here.
  */
 #ifndef ANNALS_CLIENT_ANNALS_EXECUTION_H_
 #define ANNALS_CLIENT_ANNALS_EXECUTION_H_
@@ -137,6 +137,18 @@ G_GNUC_WARN_UNUSED_RESULT
 bool annals_client_lister_next_execution(struct annals_client_lister *lister,
                                          const Annals__V1__ExecutionListItem **ret_execution,
                                          GError **error);
+
+/* ------------------------------------------------------------------------------------- Delete */
+
+/*
+ * Deletes an execution and its history. It is not repeated when it fails.
+ *
+ * Errors: EXECUTION_DOES_NOT_EXIST, INVALID_ARN, NO_SPACE, WRITES_STOPPED, OUTCOME_UNKNOWN,
+ *   OVERLOADED, DRAINING, INTERNAL. After a deadline or a broken connection it is unknown whether
+ *   the execution is deleted.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_client_delete(struct annals_client *client, const char *execution_arn, GError **error);
 
 G_END_DECLS
 

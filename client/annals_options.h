@@ -15,7 +15,8 @@ G_BEGIN_DECLS
 /* How to reach a server. All zero is a good start. */
 struct annals_client_options {
   const char *endpoint;   /* HOST:PORT, [IPV6]:PORT; NULL: ANNALS_CLIENT_ENDPOINT_DEFAULT */
-  int64_t timeout_ms;     /* of each call; 0: 60,000 */
+  int64_t timeout_ms;     /* of each call, with all its attempts; 0: 60,000 */
+  int attempts_max;       /* of a call that is safe to repeat; 1: no retries; 0: 5 */
   const char *user_agent; /* named before gRPC's own; NULL: "annals-c" */
 
   bool tls;                /* implied by the next four. Files are PEM, and read at open */

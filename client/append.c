@@ -16,6 +16,12 @@ enum {
   TRACE_HEADER = 6,
 };
 
+/* What is stored already is recognised by its ids. */
+static const struct annals_client_method method = {
+    .path = "/annals.v1.HistoryService/AppendHistoryEvents",
+    .repeatable = true,
+};
+
 static void append_text(struct annals_buffer *out, uint32_t number, const char *text) {
   if (text != NULL && text[0] != '\0') {
     annals_wire_append_bytes(out, number, text, strlen(text));
@@ -87,8 +93,7 @@ bool annals_client_append(struct annals_client *client,
                             (int)ANNALS_CLIENT_APPEND_BYTES_MAX);
     goto out;
   }
-  ok = annals_client_call(client, "/annals.v1.HistoryService/AppendHistoryEvents", &bytes,
-                          &response, error) &&
+  ok = annals_client_call(client, &method, &bytes, &response, error) &&
        take_result(&response, ret_result, error);
 out:
   annals_buffer_clear(&bytes);

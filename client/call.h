@@ -1,7 +1,5 @@
 /*
- * One unary call over gRPC's C core, from bytes to bytes. Private to the library.
- *
- * With channel.h and the .c files of both, all that knows gRPC.
+ * One unary call, from bytes to bytes. Private to the library.
  */
 #ifndef ANNALS_CLIENT_CALL_H_
 #define ANNALS_CLIENT_CALL_H_
@@ -18,15 +16,22 @@ enum {
   ANNALS_CLIENT_REQUEST_BYTES_MAX = 8 << 20,
 };
 
+/* A method of the service. */
+struct annals_client_method {
+  const char *path; /* such as "/annals.v1.HistoryService/GetExecutionHistory" */
+  bool repeatable; /* a call that has failed may be repeated, though it may have been carried out */
+};
+
 /*
- * Calls path, such as "/annals.v1.HistoryService/GetExecutionHistory", and waits for the answer.
+ * Calls a method and waits for the answer. A call that may be repeated is, as often and as long as
+ * the client's options say.
  *
  * Memory: takes request's bytes and leaves it empty. Appends the answer to response, which the
  *   caller clears in any case.
  * Errors: whatever the server or the connection says.
  */
 G_GNUC_WARN_UNUSED_RESULT
-bool annals_client_call(struct annals_client *client, const char *path,
+bool annals_client_call(struct annals_client *client, const struct annals_client_method *method,
                         struct annals_buffer *request, struct annals_buffer *response,
                         GError **error);
 

@@ -2,7 +2,7 @@
  * How a client reaches its server: endpoint, TLS, and what proves who it is. Private to the
  * library.
  *
- * With call.h and the .c files of both, all that knows gRPC.
+ * With core_call.h and the .c files of these, all that knows gRPC.
  */
 #ifndef ANNALS_CLIENT_CHANNEL_H_
 #define ANNALS_CLIENT_CHANNEL_H_

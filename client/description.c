@@ -3,6 +3,11 @@
 #include "client/error.h"
 #include "client/exchange.h"
 
+static const struct annals_client_method method = {
+    .path = "/annals.v1.HistoryService/DescribeExecution",
+    .repeatable = true,
+};
+
 struct annals_client_description {
   struct annals_buffer bytes;
   Annals__V1__DescribeExecutionResponse *message;
@@ -38,8 +43,7 @@ bool annals_client_describe(struct annals_client *client,
                               : ANNALS__V1__INCLUDED_DATA__INCLUDED_DATA_UNSPECIFIED;
   struct annals_client_description *description = g_new0(struct annals_client_description, 1);
   annals_buffer_init(&description->bytes, ANNALS_CLIENT_RESPONSE_BYTES_MAX);
-  bool ok = annals_client_exchange(client, "DescribeExecution", &message.base, &description->bytes,
-                                   error) &&
+  bool ok = annals_client_exchange(client, &method, &message.base, &description->bytes, error) &&
             unpack(description, error);
   if (ok) {
     *ret_description = g_steal_pointer(&description);

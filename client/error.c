@@ -83,7 +83,7 @@ const char *annals_client_error_metadata(const GError *error, const char *name) 
 
 bool annals_client_error_is_retriable(const GError *error, int64_t *ret_delay_ms) {
   const AnnalsClientErrorPrivate *priv = private_of(error);
-  if (priv == NULL || (!priv->has_retry_info && strcmp(priv->reason, "OUTCOME_UNKNOWN") != 0)) {
+  if (priv == NULL || (!priv->has_retry_info && error->code != ANNALS_CLIENT_UNAVAILABLE)) {
     return false;
   }
   *ret_delay_ms = priv->retry_delay_ms;

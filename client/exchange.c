@@ -1,28 +1,31 @@
 #include "client/exchange.h"
 
-#include "client/call.h"
 #include "client/error.h"
 #include "proto/wire.h"
 
 enum { ITEMS = 1, NEXT_TOKEN = 2 };
 
-bool annals_client_exchange(struct annals_client *client, const char *method,
-                            const ProtobufCMessage *request, struct annals_buffer *response,
-                            GError **error) {
-  g_autofree char *path = g_strconcat("/annals.v1.HistoryService/", method, NULL);
+bool annals_client_pack(const ProtobufCMessage *message, struct annals_buffer *ret_bytes,
+                        GError **error) {
   struct annals_buffer bytes;
   annals_buffer_init(&bytes, ANNALS_CLIENT_REQUEST_BYTES_MAX);
-  uint8_t *to = annals_buffer_reserve(&bytes, protobuf_c_message_get_packed_size(request));
-  bool ok = to != NULL;
-  if (ok) {
-    bytes.len += protobuf_c_message_pack(request, to);
-    ok = annals_client_call(client, path, &bytes, response, error);
-  } else {
+  uint8_t *to = annals_buffer_reserve(&bytes, protobuf_c_message_get_packed_size(message));
+  if (to == NULL) {
     annals_client_error_set(error, ANNALS_CLIENT_INVALID_ARGUMENT, "INVALID_REQUEST",
                             "the request is over %d bytes", (int)ANNALS_CLIENT_REQUEST_BYTES_MAX);
+    return false;
   }
-  annals_buffer_clear(&bytes);
-  return ok;
+  bytes.len += protobuf_c_message_pack(message, to);
+  *ret_bytes = bytes;
+  return true;
+}
+
+bool annals_client_exchange(struct annals_client *client, const struct annals_client_method *method,
+                            const ProtobufCMessage *request, struct annals_buffer *response,
+                            GError **error) {
+  struct annals_buffer bytes;
+  return annals_client_pack(request, &bytes, error) &&
+         annals_client_call(client, method, &bytes, response, error);
 }
 
 char *annals_client_text(const char *text) {

@@ -5,10 +5,20 @@
 #ifndef ANNALS_CLIENT_EXCHANGE_H_
 #define ANNALS_CLIENT_EXCHANGE_H_
 
-#include "client/annals.h"
+#include "client/call.h"
 #include "proto/buffer.h"
 
 G_BEGIN_DECLS
+
+/*
+ * Serialises a request.
+ *
+ * Memory: the caller clears *ret_bytes, or hands its bytes on.
+ * Errors: INVALID_REQUEST when the transport would not take it.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_client_pack(const ProtobufCMessage *message, struct annals_buffer *ret_bytes,
+                        GError **error);
 
 /*
  * Calls a method of HistoryService with a message and waits for the answer.
@@ -18,7 +28,7 @@ G_BEGIN_DECLS
  *   take.
  */
 G_GNUC_WARN_UNUSED_RESULT
-bool annals_client_exchange(struct annals_client *client, const char *method,
+bool annals_client_exchange(struct annals_client *client, const struct annals_client_method *method,
                             const ProtobufCMessage *request, struct annals_buffer *response,
                             GError **error);
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "client/follow.h"
 #include "client/json_page.h"
 #include "client/table.h"
 
@@ -18,6 +19,10 @@ static const char help[] =
     "events are big) and, if there are more, \"nextToken\" for the next page's --next-token. The\n"
     "other options must be the same for all pages.\n"
     "\n"
+    "With --follow it goes on with what is appended, until the execution has ended; if the server\n"
+    "is away for a while, it goes on where it was. json is an event per line then, and nothing\n"
+    "else.\n"
+    "\n"
     "json is AWS's form, one event per line: {\"events\":[…]}. table has columns for people; "
     "times\n"
     "are UTC, and lines are cut to the width of a terminal.";
@@ -31,6 +36,8 @@ struct history {
   char *next_token;
   gboolean reverse;
   gboolean no_execution_data;
+  gboolean follow;
+  gint64 from_event_id;
   char *output;
   bool json;
   size_t table_width;
@@ -127,6 +134,26 @@ static bool read_and_print(struct history *history) {
   return ok;
 }
 
+static bool follow(struct history *history) {
+  const struct annals_client_watch_request request = {
+      .execution_arn = history->arns[0],
+      .from_event_id = history->from_event_id,
+      .without_execution_data = history->no_execution_data,
+  };
+  return annals_follow(history->cli, history->client, history->schema, &request, history->json);
+}
+
+/* Options that do not go together. */
+static const char *conflict(const struct history *history) {
+  if (!history->follow) {
+    return history->from_event_id != 0 ? "--from-event-id goes with --follow" : NULL;
+  }
+  if (history->reverse || is_single_page(history)) {
+    return "--follow does not go with --reverse, --max-results and --next-token";
+  }
+  return NULL;
+}
+
 static bool check_arguments(struct history *history, int *ret_exit) {
   struct annals_cli *cli = history->cli;
   guint arn_count = history->arns != NULL ? g_strv_length(history->arns) : 0;
@@ -141,6 +168,8 @@ static bool check_arguments(struct history *history, int *ret_exit) {
     *ret_exit = annals_cli_usage_error(cli, "--max-results is 0 to %d", (int)PAGE_EVENTS);
   } else if (!history->json && strcmp(output, "table") != 0) {
     *ret_exit = annals_cli_usage_error(cli, "--output is json or table, not '%s'", output);
+  } else if (conflict(history) != NULL) {
+    *ret_exit = annals_cli_usage_error(cli, "%s", conflict(history));
   } else {
     return true;
   }
@@ -155,7 +184,7 @@ static int run(struct history *history) {
   history->schema = annals_schema_new();
   annals_json_page_init(&history->page, history->cli->out);
   history->table_width = annals_table_width(history->cli->out);
-  bool ok = read_and_print(history);
+  bool ok = history->follow ? follow(history) : read_and_print(history);
   annals_json_page_clear(&history->page);
   annals_schema_free(history->schema);
   annals_client_close(history->client);
@@ -172,6 +201,10 @@ int annals_history_run(struct annals_cli *cli, char *const *argv) {
        "The page that a nextToken was for", "TOKEN"},
       {"no-execution-data", 0, 0, G_OPTION_ARG_NONE, &history.no_execution_data,
        "Without inputs, outputs, parameters and variables", NULL},
+      {"follow", 'f', 0, G_OPTION_ARG_NONE, &history.follow,
+       "Go on with what is appended, until the execution ends", NULL},
+      {"from-event-id", 0, 0, G_OPTION_ARG_INT64, &history.from_event_id,
+       "With --follow: begin there, not at 1", "ID"},
       {"output", 0, 0, G_OPTION_ARG_STRING, &history.output, "json (the default) or table",
        "FORMAT"},
       {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &history.arns, NULL, NULL},

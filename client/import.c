@@ -9,9 +9,6 @@
 #include "client/execution_name.h"
 
 enum {
-  RETRIES_MAX = 6,
-  RETRY_MS_FIRST = 100,
-  RETRY_MS_MAX = 30000,
   PROGRESS_US = 100000, /* between two updates */
 };
 
@@ -68,27 +65,6 @@ static void clear_progress(struct import *import) {
   }
 }
 
-/* Appends one batch; waits and tries again as long as that may help. */
-static bool append(struct import *import, const struct annals_client_append_request *request,
-                   struct annals_client_append_result *ret_result, GError **error) {
-  int64_t backoff_ms = RETRY_MS_FIRST;
-  for (int retries = 0;; retries++) {
-    GError *fault = NULL;
-    if (annals_client_append(import->client, request, ret_result, &fault)) {
-      return true;
-    }
-    int64_t delay_ms;
-    if (retries == RETRIES_MAX || !annals_client_error_is_retriable(fault, &delay_ms)) {
-      g_propagate_error(error, fault);
-      return false;
-    }
-    g_error_free(fault);
-    delay_ms = MIN(MAX(delay_ms, backoff_ms), RETRY_MS_MAX);
-    g_usleep((gulong)delay_ms * 1000);
-    backoff_ms *= 2;
-  }
-}
-
 /* *ret_sent tells how many events are stored, also on failure. */
 static bool append_history(struct import *import, const char *arn,
                            const struct annals_aws_history *history, size_t *ret_sent,
@@ -104,7 +80,7 @@ static bool append_history(struct import *import, const char *arn,
         .event_count = annals_batch_length(events + *ret_sent, count - *ret_sent),
     };
     struct annals_client_append_result result;
-    if (!append(import, &request, &result, error)) {
+    if (!annals_client_append(import->client, &request, &result, error)) {
       return false;
     }
     *ret_sent += request.event_count;

@@ -29,6 +29,12 @@ G_GNUC_WARN_UNUSED_RESULT
 bool annals_json_page_write(struct annals_json_page *page, const struct annals_message *message,
                             const uint8_t *bytes, size_t size);
 
+/* Writes one item as a line of its own: JSON Lines, without a page. Errors: as above. */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_json_page_write_line(struct annals_json_page *page,
+                                 const struct annals_message *message, const uint8_t *bytes,
+                                 size_t size);
+
 /* Writes what stands behind the items. next_token: "" for none. */
 void annals_json_page_end(struct annals_json_page *page, const char *next_token);
 

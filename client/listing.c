@@ -1,6 +1,11 @@
 #include "client/annals.h"
 #include "client/exchange.h"
 
+static const struct annals_client_method method = {
+    .path = "/annals.v1.HistoryService/ListExecutions",
+    .repeatable = true,
+};
+
 struct annals_client_listing {
   struct annals_client_items items;
 };
@@ -24,8 +29,7 @@ bool annals_client_list(struct annals_client *client,
   message.redrive_filter = request->redrive_filter;
   struct annals_client_listing *listing = g_new0(struct annals_client_listing, 1);
   annals_client_items_init(&listing->items);
-  bool ok = annals_client_exchange(client, "ListExecutions", &message.base, &listing->items.bytes,
-                                   error) &&
+  bool ok = annals_client_exchange(client, &method, &message.base, &listing->items.bytes, error) &&
             annals_client_items_parse(&listing->items, "ListExecutionsResponse", error);
   if (ok) {
     *ret_listing = g_steal_pointer(&listing);

@@ -2,6 +2,11 @@
 #include "client/annals.h"
 #include "client/exchange.h"
 
+static const struct annals_client_method method = {
+    .path = "/annals.v1.HistoryService/GetExecutionHistory",
+    .repeatable = true,
+};
+
 struct annals_client_page {
   struct annals_client_items items;
 };
@@ -25,8 +30,7 @@ bool annals_client_read_page(struct annals_client *client,
   message.include_execution_data = request->without_execution_data ? &include : NULL;
   struct annals_client_page *page = g_new0(struct annals_client_page, 1);
   annals_client_items_init(&page->items);
-  bool ok = annals_client_exchange(client, "GetExecutionHistory", &message.base, &page->items.bytes,
-                                   error) &&
+  bool ok = annals_client_exchange(client, &method, &message.base, &page->items.bytes, error) &&
             annals_client_items_parse(&page->items, "GetExecutionHistoryResponse", error);
   if (ok) {
     *ret_page = g_steal_pointer(&page);

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/client/cli_run.h"
 #include "tests/client/fake_server.h"
 
 namespace annals {
@@ -31,27 +32,11 @@ class Cli : public ::testing::Test {
     rmdir(folder_.c_str());
   }
 
-  int Run(std::vector<std::string> args) {
-    args.insert(args.begin(), "annals");
-    std::vector<char *> argv;
-    for (std::string &arg : args) {
-      argv.push_back(&arg[0]);
-    }
-    argv.push_back(nullptr);
-    char *out = nullptr;
-    char *err = nullptr;
-    size_t out_size = 0;
-    size_t err_size = 0;
-    FILE *out_file = open_memstream(&out, &out_size);
-    FILE *err_file = open_memstream(&err, &err_size);
-    int status = annals_cli_run(static_cast<int>(args.size()), argv.data(), out_file, err_file);
-    fclose(out_file);
-    fclose(err_file);
-    out_ = std::string(out, out_size);
-    err_ = std::string(err, err_size);
-    free(out);
-    free(err);
-    return status;
+  int Run(const std::vector<std::string> &args) {
+    CliResult result = RunCli(args);
+    out_ = result.out;
+    err_ = result.err;
+    return result.status;
   }
 
   std::string Write(const std::string &name, const std::string &text) {
@@ -256,10 +241,10 @@ TEST_F(CliWithServer, ImportTriesAgainWhereThatHelps) {
 }
 
 TEST_F(CliWithServer, ImportDoesNotTryAgainWhereThatDoesNotHelp) {
-  histories_.ReplyNext({14, "leaving\n\x1b[2J", StatusDetails("DRAINING", {})});
+  histories_.ReplyNext({13, "broken\n\x1b[2J", StatusDetails("INTERNAL", {})});
   std::string file = Write("one.json", Page(1, 1));
   EXPECT_EQ(Run({"import", "--execution-arn", "a", file}), 1);
-  EXPECT_EQ(err_, "annals: import: " + file + ": DRAINING: leaving  [2J\n");
+  EXPECT_EQ(err_, "annals: import: " + file + ": INTERNAL: broken  [2J\n");
 }
 
 TEST_F(CliWithServer, HistoryAsJson) {

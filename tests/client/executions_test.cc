@@ -9,6 +9,7 @@
 
 #include "client/annals.h"
 #include "client/cli.h"
+#include "tests/client/cli_run.h"
 #include "tests/client/fake_server.h"
 
 namespace annals {
@@ -28,27 +29,11 @@ class Executions : public ::testing::Test {
     unsetenv("ANNALS_ENDPOINT");
   }
 
-  int Run(std::vector<std::string> args) {
-    args.insert(args.begin(), "annals");
-    std::vector<char *> argv;
-    for (std::string &arg : args) {
-      argv.push_back(&arg[0]);
-    }
-    argv.push_back(nullptr);
-    char *out = nullptr;
-    char *err = nullptr;
-    size_t out_size = 0;
-    size_t err_size = 0;
-    FILE *out_file = open_memstream(&out, &out_size);
-    FILE *err_file = open_memstream(&err, &err_size);
-    int status = annals_cli_run(static_cast<int>(args.size()), argv.data(), out_file, err_file);
-    fclose(out_file);
-    fclose(err_file);
-    out_ = std::string(out, out_size);
-    err_ = std::string(err, err_size);
-    free(out);
-    free(err);
-    return status;
+  int Run(const std::vector<std::string> &args) {
+    CliResult result = RunCli(args);
+    out_ = result.out;
+    err_ = result.err;
+    return result.status;
   }
 
   // An item as JSON.

@@ -116,12 +116,13 @@ FakeServer::~FakeServer() {
   grpc_shutdown();
 }
 
-// Waits for one tag; the server's stopping may come in between.
+// Waits for one tag; the server's stopping and the call's end may come in between.
 bool FakeServer::Wait(const void *tag) {
   for (;;) {
     grpc_event event =
         grpc_completion_queue_next(queue_, gpr_inf_future(GPR_CLOCK_MONOTONIC), nullptr);
     stopped_ = stopped_ || event.tag == &kStopped;
+    closed_ = closed_ || event.tag == &kClosed;
     if (event.tag == tag) {
       return event.success != 0;
     }
@@ -170,17 +171,44 @@ void FakeServer::Send(const FakeReply &reply) {
   grpc_op close = {};
   close.op = GRPC_OP_RECV_CLOSE_ON_SERVER;
   close.data.recv_close_on_server.cancelled = &cancelled;
+  closed_ = false;
   g_assert(grpc_call_start_batch(call_, &close, 1, Tag(&kClosed), nullptr) == GRPC_CALL_OK);
+  SendMessages(reply);
+  if (!reply.stalled) {
+    SendStatus(reply);
+  }
+  if (!closed_) {
+    Wait(&kClosed);
+  }
+}
 
+void FakeServer::SendMessages(const FakeReply &reply) {
+  grpc_op op = {};
+  op.op = GRPC_OP_SEND_INITIAL_METADATA;
+  g_assert(grpc_call_start_batch(call_, &op, 1, Tag(&kSent), nullptr) == GRPC_CALL_OK);
+  Wait(&kSent);
+  for (const std::string &message : reply.messages) {
+    grpc_slice slice = SliceOf(message);
+    grpc_byte_buffer *buffer = grpc_raw_byte_buffer_create(&slice, 1);
+    op = {};
+    op.op = GRPC_OP_SEND_MESSAGE;
+    op.data.send_message.send_message = buffer;
+    g_assert(grpc_call_start_batch(call_, &op, 1, Tag(&kSent), nullptr) == GRPC_CALL_OK);
+    Wait(&kSent);
+    grpc_byte_buffer_destroy(buffer);
+    grpc_slice_unref(slice);
+  }
+}
+
+void FakeServer::SendStatus(const FakeReply &reply) {
   grpc_slice body = SliceOf(reply.body);
   grpc_byte_buffer *buffer = grpc_raw_byte_buffer_create(&body, 1);
   grpc_slice message = SliceOf(reply.message);
   grpc_metadata trailer = {};
   trailer.key = grpc_slice_from_static_string("grpc-status-details-bin");
   trailer.value = SliceOf(reply.details);
-  grpc_op ops[3] = {};
+  grpc_op ops[2] = {};
   size_t n = 0;
-  ops[n++].op = GRPC_OP_SEND_INITIAL_METADATA;
   if (reply.code == 0 && !reply.without_body) {
     ops[n].op = GRPC_OP_SEND_MESSAGE;
     ops[n++].data.send_message.send_message = buffer;
@@ -191,16 +219,7 @@ void FakeServer::Send(const FakeReply &reply) {
   ops[n].data.send_status_from_server.trailing_metadata_count = reply.details.empty() ? 0 : 1;
   ops[n++].data.send_status_from_server.trailing_metadata = &trailer;
   g_assert(grpc_call_start_batch(call_, ops, n, Tag(&kSent), nullptr) == GRPC_CALL_OK);
-  // Close and sent come in either order.
-  bool closed = false;
-  bool sent = false;
-  while (!closed || !sent) {
-    grpc_event event =
-        grpc_completion_queue_next(queue_, gpr_inf_future(GPR_CLOCK_MONOTONIC), nullptr);
-    stopped_ = stopped_ || event.tag == &kStopped;
-    closed = closed || event.tag == &kClosed;
-    sent = sent || event.tag == &kSent;
-  }
+  Wait(&kSent);
   grpc_slice_unref(trailer.value);
   grpc_slice_unref(message);
   grpc_slice_unref(body);

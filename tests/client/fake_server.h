@@ -19,11 +19,13 @@ namespace annals {
 
 struct FakeReply {
   int code = 0;
-  std::string message = "";   // status details
-  std::string details = "";   // value of grpc-status-details-bin
-  std::string body = "";      // serialised response
-  bool without_body = false;  // OK, and no message at all
-  int delay_ms = 0;           // before answering
+  std::string message = "";                // status details
+  std::string details = "";                // value of grpc-status-details-bin
+  std::string body = "";                   // serialised response
+  bool without_body = false;               // OK, and no message at all
+  int delay_ms = 0;                        // before answering
+  std::vector<std::string> messages = {};  // of a stream, before the status; for one without body
+  bool stalled = false;                    // no status: the client has to end it
 };
 
 class FakeServer {
@@ -43,6 +45,8 @@ class FakeServer {
   void Loop();
   void Serve();
   void Send(const FakeReply &reply);
+  void SendMessages(const FakeReply &reply);
+  void SendStatus(const FakeReply &reply);
   bool Wait(const void *tag);
 
   Handler handler_;
@@ -53,6 +57,7 @@ class FakeServer {
   grpc_call_details details_;
   grpc_metadata_array metadata_;
   bool stopped_ = false;
+  bool closed_ = false;  // the call, by either side
   std::thread thread_;
 };
 
