@@ -7,7 +7,7 @@
 #   test   what tests/run.sh needs beside
 #   clients
 #          what tests/clients/run.sh needs beside
-#   javascript, go, java
+#   javascript, go, java, cpp
 #          what it needs for clients in that language where the machine has no tools of its own
 #   --list prints the packages instead of installing them
 #
@@ -58,6 +58,14 @@ javascript=(
 go=(
   golang-go
 )
+cpp=(
+  cmake
+  g++
+  libgrpc++-dev
+  libprotobuf-dev
+  protobuf-compiler
+  protobuf-compiler-grpc
+)
 java=(
   default-jdk-headless
   maven
@@ -72,7 +80,7 @@ list=
 wanted=()
 for group; do
   case $group in
-    build | run | test | clients | javascript | go | java)
+    build | run | test | clients | javascript | go | java | cpp)
       declare -n packages=$group
       wanted+=("${packages[@]}")
       ;;

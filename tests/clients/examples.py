@@ -106,4 +106,5 @@ EXAMPLES = (
     example("python", tools=("/usr/bin/python3",)),
     example("go", tools=("go",), least=(1, 26), version="version"),
     example("node", tools=("node", "npm"), least=(18,), packages="javascript"),
+    example("cpp", tools=("cmake", "protoc", "grpc_cpp_plugin"), least=(3, 25), packages="cpp"),
 )
