@@ -85,6 +85,23 @@ static bool unknown_field(const struct annals_wire_field *wire, GError **error) 
   return invalid(error, "request", text);
 }
 
+/* Takes a field of a message into what is made of it. */
+typedef bool take_field_f(const struct annals_wire_field *wire, void *data, GError **error);
+
+/* Takes all fields of a message, in the order they come. */
+static bool read_fields(const uint8_t *bytes, size_t size, take_field_f *take_field, void *data,
+                        GError **error) {
+  struct annals_wire_reader reader = {bytes, bytes + size};
+  struct annals_wire_field wire;
+  enum annals_wire_result result;
+  while ((result = annals_wire_next(&reader, &wire)) == ANNALS_WIRE_FIELD) {
+    if (!take_field(&wire, data, error)) {
+      return false;
+    }
+  }
+  return result == ANNALS_WIRE_END || invalid(error, "request", "is not valid protobuf");
+}
+
 static bool take_event(const struct annals_wire_field *wire, GArray *events, GError **error) {
   if (wire->type != ANNALS_WIRE_BYTES) {
     return invalid(error, "events", "has the wrong wire type");
@@ -96,8 +113,8 @@ static bool take_event(const struct annals_wire_field *wire, GArray *events, GEr
   return true;
 }
 
-static bool take_append_field(const struct annals_wire_field *wire,
-                              struct annals_rpc_append_request *request, GError **error) {
+static bool take_append_field(const struct annals_wire_field *wire, void *data, GError **error) {
+  struct annals_rpc_append_request *request = data;
   switch (wire->number) {
     case 1:
       return take_text(wire, "execution_arn", &request->execution_arn, error);
@@ -118,9 +135,6 @@ static bool take_append_field(const struct annals_wire_field *wire,
 
 bool annals_rpc_append_request_read(const uint8_t *bytes, size_t size,
                                     struct annals_rpc_append_request *ret_request, GError **error) {
-  struct annals_wire_reader reader = {bytes, bytes + size};
-  struct annals_wire_field wire;
-  enum annals_wire_result result;
   *ret_request = (struct annals_rpc_append_request){
       .execution_arn = g_strdup(""),
       .events = g_array_new(FALSE, FALSE, sizeof(struct annals_event_bytes)),
@@ -128,12 +142,7 @@ bool annals_rpc_append_request_read(const uint8_t *bytes, size_t size,
       .map_run_arn = g_strdup(""),
       .trace_header = g_strdup(""),
   };
-  while ((result = annals_wire_next(&reader, &wire)) == ANNALS_WIRE_FIELD) {
-    if (!take_append_field(&wire, ret_request, error)) {
-      return false;
-    }
-  }
-  return result == ANNALS_WIRE_END || invalid(error, "request", "is not valid protobuf");
+  return read_fields(bytes, size, take_append_field, ret_request, error);
 }
 
 void annals_rpc_append_request_clear(struct annals_rpc_append_request *request) {
@@ -145,8 +154,8 @@ void annals_rpc_append_request_clear(struct annals_rpc_append_request *request) 
   *request = (struct annals_rpc_append_request){0};
 }
 
-static bool take_append(const struct annals_wire_field *wire, struct annals_wire_field *append,
-                        GError **error) {
+static bool take_append(const struct annals_wire_field *wire, void *data, GError **error) {
+  struct annals_wire_field *append = data;
   if (wire->number != 1) {
     return unknown_field(wire, error);
   }
@@ -162,24 +171,16 @@ static bool take_append(const struct annals_wire_field *wire, struct annals_wire
 
 bool annals_rpc_append_stream_request_read(const uint8_t *bytes, size_t size,
                                            struct annals_wire_field *ret_append, GError **error) {
-  struct annals_wire_reader reader = {bytes, bytes + size};
   struct annals_wire_field append = {.bytes = bytes};
-  struct annals_wire_field wire;
-  enum annals_wire_result result;
-  while ((result = annals_wire_next(&reader, &wire)) == ANNALS_WIRE_FIELD) {
-    if (!take_append(&wire, &append, error)) {
-      return false;
-    }
-  }
-  if (result == ANNALS_WIRE_MALFORMED) {
-    return invalid(error, "request", "is not valid protobuf");
+  if (!read_fields(bytes, size, take_append, &append, error)) {
+    return false;
   }
   *ret_append = append;
   return true;
 }
 
-static bool take_page_field(const struct annals_wire_field *wire,
-                            struct annals_rpc_page_request *request, GError **error) {
+static bool take_page_field(const struct annals_wire_field *wire, void *data, GError **error) {
+  struct annals_rpc_page_request *request = data;
   switch (wire->number) {
     case 1:
       return take_text(wire, "execution_arn", &request->execution_arn, error);
@@ -206,20 +207,12 @@ static void drop_empty(char **text) {
 
 bool annals_rpc_page_request_read(const uint8_t *bytes, size_t size,
                                   struct annals_rpc_page_request *ret_request, GError **error) {
-  struct annals_wire_reader reader = {bytes, bytes + size};
-  struct annals_wire_field wire;
-  enum annals_wire_result result;
   *ret_request = (struct annals_rpc_page_request){
       .execution_arn = g_strdup(""),
       .include_execution_data = true,
   };
-  while ((result = annals_wire_next(&reader, &wire)) == ANNALS_WIRE_FIELD) {
-    if (!take_page_field(&wire, ret_request, error)) {
-      return false;
-    }
-  }
-  if (result == ANNALS_WIRE_MALFORMED) {
-    return invalid(error, "request", "is not valid protobuf");
+  if (!read_fields(bytes, size, take_page_field, ret_request, error)) {
+    return false;
   }
   drop_empty(&ret_request->next_token);
   return true;
@@ -231,8 +224,8 @@ void annals_rpc_page_request_clear(struct annals_rpc_page_request *request) {
   *request = (struct annals_rpc_page_request){0};
 }
 
-static bool take_watch_field(const struct annals_wire_field *wire,
-                             struct annals_rpc_watch_request *request, GError **error) {
+static bool take_watch_field(const struct annals_wire_field *wire, void *data, GError **error) {
+  struct annals_rpc_watch_request *request = data;
   switch (wire->number) {
     case 1:
       return take_text(wire, "execution_arn", &request->execution_arn, error);
@@ -254,19 +247,11 @@ static bool take_watch_field(const struct annals_wire_field *wire,
 
 bool annals_rpc_watch_request_read(const uint8_t *bytes, size_t size,
                                    struct annals_rpc_watch_request *ret_request, GError **error) {
-  struct annals_wire_reader reader = {bytes, bytes + size};
-  struct annals_wire_field wire;
-  enum annals_wire_result result;
   *ret_request = (struct annals_rpc_watch_request){
       .execution_arn = g_strdup(""),
       .include_execution_data = true,
   };
-  while ((result = annals_wire_next(&reader, &wire)) == ANNALS_WIRE_FIELD) {
-    if (!take_watch_field(&wire, ret_request, error)) {
-      return false;
-    }
-  }
-  return result == ANNALS_WIRE_END || invalid(error, "request", "is not valid protobuf");
+  return read_fields(bytes, size, take_watch_field, ret_request, error);
 }
 
 void annals_rpc_watch_request_clear(struct annals_rpc_watch_request *request) {
@@ -274,42 +259,38 @@ void annals_rpc_watch_request_clear(struct annals_rpc_watch_request *request) {
   *request = (struct annals_rpc_watch_request){0};
 }
 
+static bool take_delete_field(const struct annals_wire_field *wire, void *arn, GError **error) {
+  return wire->number != 1 || take_text(wire, "execution_arn", arn, error);
+}
+
 bool annals_rpc_delete_request_read(const uint8_t *bytes, size_t size, char **ret_execution_arn,
                                     GError **error) {
-  struct annals_wire_reader reader = {bytes, bytes + size};
-  struct annals_wire_field wire;
-  enum annals_wire_result result;
   g_autofree char *arn = g_strdup("");
-  while ((result = annals_wire_next(&reader, &wire)) == ANNALS_WIRE_FIELD) {
-    if (wire.number == 1 && !take_text(&wire, "execution_arn", &arn, error)) {
-      return false;
-    }
-  }
-  if (result == ANNALS_WIRE_MALFORMED) {
-    return invalid(error, "request", "is not valid protobuf");
+  if (!read_fields(bytes, size, take_delete_field, &arn, error)) {
+    return false;
   }
   *ret_execution_arn = g_steal_pointer(&arn);
   return true;
 }
 
+static bool take_describe_field(const struct annals_wire_field *wire, void *data, GError **error) {
+  struct annals_rpc_describe_request *request = data;
+  switch (wire->number) {
+    case 1:
+      return take_text(wire, "execution_arn", &request->execution_arn, error);
+    case 2:
+      return take_enum(wire, "included_data", &annals_enum_included_data, &request->included_data,
+                       error);
+    default:
+      return true;
+  }
+}
+
 bool annals_rpc_describe_request_read(const uint8_t *bytes, size_t size,
                                       struct annals_rpc_describe_request *ret_request,
                                       GError **error) {
-  struct annals_wire_reader reader = {bytes, bytes + size};
-  struct annals_wire_field wire;
-  enum annals_wire_result result;
   *ret_request = (struct annals_rpc_describe_request){.execution_arn = g_strdup("")};
-  while ((result = annals_wire_next(&reader, &wire)) == ANNALS_WIRE_FIELD) {
-    if (wire.number == 1 &&
-        !take_text(&wire, "execution_arn", &ret_request->execution_arn, error)) {
-      return false;
-    }
-    if (wire.number == 2 && !take_enum(&wire, "included_data", &annals_enum_included_data,
-                                       &ret_request->included_data, error)) {
-      return false;
-    }
-  }
-  return result == ANNALS_WIRE_END || invalid(error, "request", "is not valid protobuf");
+  return read_fields(bytes, size, take_describe_field, ret_request, error);
 }
 
 void annals_rpc_describe_request_clear(struct annals_rpc_describe_request *request) {
@@ -318,8 +299,8 @@ void annals_rpc_describe_request_clear(struct annals_rpc_describe_request *reque
   *request = (struct annals_rpc_describe_request){0};
 }
 
-static bool take_list_field(const struct annals_wire_field *wire,
-                            struct annals_rpc_list_request *request, GError **error) {
+static bool take_list_field(const struct annals_wire_field *wire, void *data, GError **error) {
+  struct annals_rpc_list_request *request = data;
   switch (wire->number) {
     case 1:
       return take_text(wire, "state_machine_arn", &request->state_machine_arn, error);
@@ -342,19 +323,14 @@ static bool take_list_field(const struct annals_wire_field *wire,
 
 bool annals_rpc_list_request_read(const uint8_t *bytes, size_t size,
                                   struct annals_rpc_list_request *ret_request, GError **error) {
-  struct annals_wire_reader reader = {bytes, bytes + size};
-  struct annals_wire_field wire;
-  enum annals_wire_result result;
   *ret_request = (struct annals_rpc_list_request){0};
-  while ((result = annals_wire_next(&reader, &wire)) == ANNALS_WIRE_FIELD) {
-    if (!take_list_field(&wire, ret_request, error)) {
-      return false;
-    }
+  if (!read_fields(bytes, size, take_list_field, ret_request, error)) {
+    return false;
   }
   drop_empty(&ret_request->state_machine_arn);
   drop_empty(&ret_request->map_run_arn);
   drop_empty(&ret_request->next_token);
-  return result == ANNALS_WIRE_END || invalid(error, "request", "is not valid protobuf");
+  return true;
 }
 
 void annals_rpc_list_request_clear(struct annals_rpc_list_request *request) {

@@ -125,7 +125,6 @@ TEST_F(Health, SaysThatItStopsBeforeItStops) {
 
 TEST_F(Health, EndsWatchesAtTheirDeadline) {
   auto watch = Watch("", 50);
-  EXPECT_EQ(watch->Receive(), kServing);
   EXPECT_EQ(watch->Finish().code, GRPC_STATUS_DEADLINE_EXCEEDED);
 }
 
