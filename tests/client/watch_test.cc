@@ -12,6 +12,7 @@
 namespace annals {
 namespace {
 
+constexpr int kCancelled = 1;
 constexpr int kUnavailable = 14;
 
 // A message with the events first to last, of EventBytes.
@@ -152,7 +153,7 @@ TEST_F(Watch, AsksForWhatIsWanted) {
 }
 
 TEST_F(Watch, GoesOnWhereTheStreamBroke) {
-  Begin({Stream({}, kUnavailable, "no"), Stream({Message(1, 2)}, kUnavailable, "gone"),
+  Begin({Stream({}, kUnavailable, "no"), Stream({Message(1, 2)}, kCancelled, "cut off"),
          Stream({Message(3, 3)}, kUnavailable, "leaving", StatusDetails("DRAINING", {})),
          Stream({}, 8, "busy", StatusDetails("OVERLOADED", {}, 1)), Stream({Message(4, 5)})});
   ExpectEvents(1, 5);
