@@ -151,6 +151,21 @@ class AuthenticationTest(unittest.TestCase):
                 "states:GetExecutionHistory on resource: " + arn,
                 lambda: client(self.server.gateway, NARROW).get_execution_history(executionArn=arn))
 
+    def test_descriptions_and_listings(self):
+        reader = client(self.server.gateway, READER)
+        self.assertEqual(reader.describe_execution(executionArn=self.arn)["status"], "RUNNING")
+        self.assertEqual([e["executionArn"] for e in reader.list_executions(
+            stateMachineArn=annalsd.MACHINE_ARN)["executions"]], [self.arn])
+        narrow = client(self.server.gateway, NARROW)
+        for action, resource, call in (
+                ("DescribeExecution", self.arn,
+                 lambda: narrow.describe_execution(executionArn=self.arn)),
+                ("ListExecutions", annalsd.MACHINE_ARN,
+                 lambda: narrow.list_executions(stateMachineArn=annalsd.MACHINE_ARN))):
+            self.refused("AccessDeniedException",
+                         "User: arn:aws:iam::123456789012:user/narrow is not authorized to perform: "
+                         "states:%s on resource: %s" % (action, resource), call)
+
     def test_log_names_the_principal_and_no_secrets(self):
         with self.assertRaises(botocore.exceptions.ClientError):
             self.read(NARROW)
