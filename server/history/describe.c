@@ -8,15 +8,16 @@
 #include "storage/frame.h"
 
 /*
- *   RECORD ──► FIRST_EVENT ──► STOP_EVENT ──► done
+ *   RECORD ──► STOP_EVENT ──► FIRST_EVENT ──► done
  *     ▲            │               │
  *     └────────────┴───────────────┘ the event is not the record's: the execution is another one
  *
  * RECORD tells which events there are to read; what is left is skipped. Events never change, so
  * what is read later than the record still goes with it, unless the execution was deleted and made
- * anew in between. Each state may suspend, and any may fail.
+ * anew in between. The first event is read last and tells by its time whether that is so: the ends
+ * of two executions may look the same. Each state may suspend, and any may fail.
  */
-enum step { STEP_RECORD, STEP_FIRST_EVENT, STEP_STOP_EVENT };
+enum step { STEP_RECORD, STEP_STOP_EVENT, STEP_FIRST_EVENT };
 
 enum {
   ATTEMPTS_MAX = 3, /* an execution does not often become another one; more of it is damage */
@@ -188,7 +189,7 @@ static bool finish_record(struct annals_describe *describe) {
     return fail(describe, annals_history_damage_error("the execution's record"));
   }
   tell_redrive(describe);
-  describe->step = STEP_FIRST_EVENT;
+  describe->step = describe->execution.stop_event_id > 0 ? STEP_STOP_EVENT : STEP_FIRST_EVENT;
   return g_strcmp0(describe->request.included_data, "METADATA_ONLY") != 0;
 }
 
@@ -201,8 +202,8 @@ static bool finish_event(struct annals_describe *describe) {
     return ++describe->attempts < ATTEMPTS_MAX ||
            fail(describe, annals_history_damage_error("an event that the record tells of"));
   }
-  bool more = describe->step == STEP_FIRST_EVENT && describe->execution.stop_event_id > 0;
-  describe->step = STEP_STOP_EVENT;
+  bool more = describe->step == STEP_STOP_EVENT;
+  describe->step = STEP_FIRST_EVENT;
   return more;
 }
 
