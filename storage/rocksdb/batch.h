@@ -2,10 +2,10 @@
  * What a group writes: one RocksDB WriteBatch, filled for one execution after another.
  *
  * Which delete goes with which key: RocksDB forbids Delete and SingleDelete on one key, and
- * SingleDelete on a key that was put twice.
- *   runs of the tail   SingleDelete: put once, and mostly dropped in the memtable they are in
- *   places             SingleDelete: each put of a place goes with a SingleDelete of the one before
- *   all else           Delete: they are put over, or live long
+ * SingleDelete on a key that was put twice; it leaves less behind.
+ *   runs of the tail   SingleDelete: put once
+ *   places             SingleDelete: whoever puts a place deletes the one that was there (open.c)
+ *   all else           Delete: records are put over, sealed runs and markers live long
  */
 #ifndef ANNALS_STORAGE_ROCKSDB_BATCH_H_
 #define ANNALS_STORAGE_ROCKSDB_BATCH_H_

@@ -47,15 +47,33 @@ bool annals_rocksdb_flush(struct annals_store *store) {
   return ok;
 }
 
-bool annals_rocksdb_put_raw(struct annals_store *store, const uint8_t *key, size_t key_size,
-                            const void *value, size_t value_size) {
+bool annals_rocksdb_compact(struct annals_store *store) {
+  struct annals_engine *engine = (struct annals_engine *)store;
+  for (int i = 0; i < ANNALS_FAMILY_COUNT; i++) {
+    rocksdb_compact_range_cf(engine->db, engine->families[i], NULL, 0, NULL, 0);
+  }
+  /* The C API does not say how a compaction ended; the next flush fails if it went wrong. */
+  return annals_rocksdb_flush(store);
+}
+
+static bool put_raw(struct annals_store *store, enum annals_family family, const uint8_t *key,
+                    size_t key_size, const void *value, size_t value_size) {
   struct annals_engine *engine = (struct annals_engine *)store;
   rocksdb_writeoptions_t *options = rocksdb_writeoptions_create();
   char *error = NULL;
-  rocksdb_put_cf(engine->db, options, engine->families[ANNALS_FAMILY_HISTORY], (const char *)key,
-                 key_size, value, value_size, &error);
+  rocksdb_put_cf(engine->db, options, engine->families[family], (const char *)key, key_size, value,
+                 value_size, &error);
   rocksdb_writeoptions_destroy(options);
   return is_ok(error);
+}
+
+bool annals_rocksdb_put_raw(struct annals_store *store, const uint8_t *key, size_t key_size,
+                            const void *value, size_t value_size) {
+  return put_raw(store, ANNALS_FAMILY_HISTORY, key, key_size, value, value_size);
+}
+
+bool annals_rocksdb_put_raw_entry(struct annals_store *store, const uint8_t *key, size_t key_size) {
+  return put_raw(store, ANNALS_FAMILY_LISTINGS, key, key_size, "", 0);
 }
 
 bool annals_rocksdb_delete_raw(struct annals_store *store, const uint8_t *key, size_t key_size) {

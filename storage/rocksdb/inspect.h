@@ -17,6 +17,14 @@ void annals_rocksdb_each_key(struct annals_store *store, const char *arn,
 G_GNUC_WARN_UNUSED_RESULT
 bool annals_rocksdb_flush(struct annals_store *store);
 
+/* Compacts all files. Returns false when a background job has failed. */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_rocksdb_compact(struct annals_store *store);
+
+/* Puts a raw key into the column family `listings`. */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_rocksdb_put_raw_entry(struct annals_store *store, const uint8_t *key, size_t key_size);
+
 /* Puts a raw key into the column family `history`, as no append would. */
 G_GNUC_WARN_UNUSED_RESULT
 bool annals_rocksdb_put_raw(struct annals_store *store, const uint8_t *key, size_t key_size,

@@ -4,6 +4,10 @@
 
 #include "storage/rocksdb/list_key.h"
 
+/* A listing in memory gives up where a step has to pass more than so many tombstones: that is work
+ * for a worker, half a millisecond and more. */
+enum { SKIPPED_IN_CACHE_MAX = 1000 };
+
 /* A place in one list. */
 struct stream {
   const char *list;
@@ -30,6 +34,9 @@ static void open_stream(struct pass *pass, const char *list) {
   stream->options = rocksdb_readoptions_create();
   rocksdb_readoptions_set_snapshot(stream->options, pass->snapshot);
   annals_tier_apply(lister->tier, stream->options);
+  if (lister->tier == ANNALS_TIER_CACHE) {
+    rocksdb_readoptions_set_max_skippable_internal_keys(stream->options, SKIPPED_IN_CACHE_MAX);
+  }
   /* The bound keeps it from walking over what was deleted from the next list. */
   rocksdb_readoptions_set_iterate_upper_bound(stream->options, (const char *)stream->end->data,
                                               stream->end->len);

@@ -125,6 +125,15 @@ static rocksdb_options_t *executions_options(rocksdb_cache_t *cache) {
   return options;
 }
 
+/*
+ * Executions leave the lists of running ones in numbers, and a listing steps over what they leave
+ * until it is compacted: with a short list, over all of it. What bounds that is a small memtable,
+ * and SingleDelete, which goes with its put at the first flush or compaction that sees both.
+ * Measured, of a million executions that came and went 2,000 at a time: a listing of those that
+ * run steps over 7,000 tombstones (4 ms of CPU); with Delete over 55,000 (21 ms). Memtables of 1
+ * MiB or compactions triggered by deletions do not better it; one of 16 MiB doubles it. No filter:
+ * nothing is looked up by key.
+ */
 static rocksdb_options_t *listings_options(rocksdb_cache_t *cache) {
   rocksdb_options_t *options = database_options();
   set_tables(options, table_options(cache));

@@ -92,6 +92,44 @@ TEST_F(FaultyStoreTest, AReadBreaksOffBehindSomeRuns) {
   }
 }
 
+TEST_F(FaultyStoreTest, AListingBreaksOffBehindSomeEntries) {
+  for (const char *arn : {"a", "b", "c"}) {
+    AppendOptions options;
+    options.record = "record";
+    options.new_places = {{"list", "1"}};
+    ASSERT_EQ(Append(store_, arn, 0, FramesOf(arn, 1, 1), options).outcome, ANNALS_STORE_OK);
+  }
+  for (bool pending : {false, true}) {
+    annals_faulty_store_set_pending(store_, pending);
+    for (int entries = 0; entries < 4; entries++) {
+      annals_fault fault = {};
+      fault.operations = ANNALS_FAULTY_LIST;
+      fault.outcome = ANNALS_STORE_CORRUPT;
+      fault.times = 1;
+      fault.runs = entries;
+      annals_faulty_store_inject(store_, &fault);
+      ListResult result = List(store_, {"list"});
+      EXPECT_EQ(result.outcome, ANNALS_STORE_CORRUPT);
+      EXPECT_EQ(result.entries.size(), static_cast<size_t>(MIN(entries, 3)));
+    }
+  }
+  EXPECT_EQ(List(store_, {"list"}).entries.size(), 3u);
+}
+
+TEST_F(FaultyStoreTest, AnUnknownDeletionIsDoneOrNot) {
+  for (bool done : {false, true}) {
+    ASSERT_EQ(AppendOne(1).outcome, done ? ANNALS_STORE_CONFLICT : ANNALS_STORE_OK);
+    annals_fault fault = {};
+    fault.operations = ANNALS_FAULTY_DELETE;
+    fault.outcome = ANNALS_STORE_UNKNOWN;
+    fault.times = 1;
+    fault.done = done;
+    annals_faulty_store_inject(store_, &fault);
+    EXPECT_EQ(Delete(store_, "a", 1).outcome, ANNALS_STORE_UNKNOWN);
+    EXPECT_EQ(Tail(store_, "a").outcome, done ? ANNALS_STORE_NOT_FOUND : ANNALS_STORE_OK);
+  }
+}
+
 TEST_F(FaultyStoreTest, HoldsPendingOperations) {
   annals_faulty_store_set_pending(store_, true);
   annals_faulty_store_set_held(store_, true);
