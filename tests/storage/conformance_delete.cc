@@ -41,7 +41,7 @@ void ExpectNothing(annals_store *store, const std::string &arn) {
 
 TEST_P(ConformanceTest, DeletesAllOfAnExecution) {
   // Nothing but a tail, sealed runs and a tail, sealed runs alone.
-  for (int64_t last_id : {1, 30, 100, 230, 1030}) {
+  for (int64_t last_id : {1, 100, 230}) {
     for (bool seal : {false, true}) {
       for (bool cold : {false, true}) {
         SCOPED_TRACE(std::to_string(last_id) + (seal ? " sealed" : "") + (cold ? " cold" : ""));
