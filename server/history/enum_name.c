@@ -5,11 +5,6 @@ const struct annals_enum annals_enum_execution_status = {
     "[SUCCEEDED, TIMED_OUT, PENDING_REDRIVE, ABORTED, FAILED, RUNNING]",
 };
 
-const struct annals_enum annals_enum_redrive_status = {
-    {NULL, "REDRIVABLE", "NOT_REDRIVABLE", "REDRIVABLE_BY_MAP_RUN"},
-    "[REDRIVABLE, NOT_REDRIVABLE, REDRIVABLE_BY_MAP_RUN]",
-};
-
 const struct annals_enum annals_enum_redrive_filter = {
     {NULL, "REDRIVEN", "NOT_REDRIVEN"},
     "[REDRIVEN, NOT_REDRIVEN]",

@@ -21,7 +21,6 @@ struct annals_enum {
 };
 
 extern const struct annals_enum annals_enum_execution_status;
-extern const struct annals_enum annals_enum_redrive_status;
 extern const struct annals_enum annals_enum_redrive_filter;
 extern const struct annals_enum annals_enum_included_data;
 

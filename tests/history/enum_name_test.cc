@@ -45,15 +45,10 @@ void ExpectSame(const annals_enum &values, const ProtobufCEnumDescriptor &descri
 TEST(EnumName, IsThatOfTheProto) {
   ExpectSame(annals_enum_execution_status, annals__v1__execution_status__descriptor,
              "EXECUTION_STATUS_");
-  ExpectSame(annals_enum_redrive_status, annals__v1__execution_redrive_status__descriptor,
-             "EXECUTION_REDRIVE_STATUS_");
   ExpectSame(annals_enum_redrive_filter, annals__v1__execution_redrive_filter__descriptor,
              "EXECUTION_REDRIVE_FILTER_");
   ExpectSame(annals_enum_included_data, annals__v1__included_data__descriptor, "INCLUDED_DATA_");
   EXPECT_STREQ(annals_enum_name(&annals_enum_execution_status, ANNALS_STATUS_ABORTED), "ABORTED");
-  EXPECT_STREQ(
-      annals_enum_name(&annals_enum_redrive_status, ANNALS_REDRIVE_STATUS_REDRIVABLE_BY_MAP_RUN),
-      "REDRIVABLE_BY_MAP_RUN");
 }
 
 TEST(EnumName, WhatIsNoneIsNone) {

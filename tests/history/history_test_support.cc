@@ -253,8 +253,9 @@ Described HistoryTest::Describe(const DescribeQuery &query) {
     Add(&result.members, "output", describe.output);
     Add(&result.members, "error", describe.failure_error);
     Add(&result.members, "cause", describe.failure_cause);
-    Add(&result.members, "redrive_status",
-        annals_enum_name(&annals_enum_redrive_status, describe.redrive_status));
+    const char *const redrive_statuses[] = {nullptr, "REDRIVABLE", "NOT_REDRIVABLE",
+                                            "REDRIVABLE_BY_MAP_RUN"};
+    Add(&result.members, "redrive_status", redrive_statuses[describe.redrive_status]);
     Add(&result.members, "redrive_status_reason", describe.redrive_status_reason);
   }
   annals_describe_clear(&describe);
