@@ -1,8 +1,10 @@
 #include "server/gateway/gateway.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <microhttpd.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "server/gateway/call.h"
@@ -123,18 +125,34 @@ bool annals_gateway_start(const struct annals_gateway_options *options,
   return true;
 }
 
+/*
+ * Has new clients refused, by putting a socket that nobody knows of in the listener's place.
+ *
+ * MHD_quiesce_daemon is not for this: in libmicrohttpd 0.9.75 it and the threads of the pool take
+ * the listener out of the same epoll sets, and whoever comes second aborts the process.
+ */
+static void close_listener(int listener) {
+  const struct sockaddr_un nameless = {.sun_family = AF_UNIX};
+  int nobody = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (nobody < 0 || bind(nobody, (const struct sockaddr *)&nameless, sizeof(sa_family_t)) != 0 ||
+      listen(nobody, 1) != 0 || dup3(nobody, listener, O_CLOEXEC) < 0) {
+    shutdown(listener, SHUT_RDWR);
+  }
+  if (nobody >= 0) {
+    close(nobody);
+  }
+}
+
 void annals_gateway_stop(struct annals_gateway *gateway) {
   if (gateway->daemon == NULL) {
     return;
   }
   struct annals_in_flight *in_flight = &gateway->context.in_flight;
   annals_in_flight_drain(in_flight);
-  MHD_socket listener = MHD_quiesce_daemon(gateway->daemon);
-  shutdown(listener, SHUT_RDWR); /* new clients are refused at once; closed when no thread has it */
+  close_listener(gateway->options.listen_socket);
   annals_in_flight_wait(in_flight, gateway->options.stop_timeout_ms);
   MHD_stop_daemon(gateway->daemon);
   gateway->daemon = NULL;
-  close(listener);
 }
 
 void annals_gateway_free(struct annals_gateway *gateway) {
