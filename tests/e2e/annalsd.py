@@ -176,10 +176,12 @@ class CallError(Exception):
 class Client:
     """A gRPC client made of the .proto's descriptors, with gRPC's usual limit of 4 MiB."""
 
-    def __init__(self, address, credentials=None, metadata=()):
-        """credentials: of a channel with TLS; None: without."""
+    def __init__(self, address, credentials=None, metadata=(), server_name=None):
+        """credentials: of a channel with TLS; None: without. server_name: to be certified."""
         # A channel of its own, even to an address that another one goes to.
         options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0)]
+        if server_name is not None:
+            options.append(("grpc.ssl_target_name_override", server_name))
         self.metadata = metadata
         self.channel = (grpc.secure_channel(address, credentials, options) if credentials
                         else grpc.insecure_channel(address, options))

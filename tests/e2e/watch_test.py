@@ -126,6 +126,8 @@ class WatchTest(unittest.TestCase):
             self.assertEqual(process.wait(WAIT_S), 0)
         self.assertEqual(lines, list(range(2, EVENTS + 1)))
 
+    @unittest.skipUnless(os.path.exists("/dev/ptmx") and os.path.ismount("/dev/pts"),
+                         "no terminals are to be had here")
     def test_delete_asks_on_a_terminal(self):
         self.append_all([started()])
         for answer, status in (b"n\n", 1), (b"y\n", 0):

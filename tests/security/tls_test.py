@@ -54,8 +54,9 @@ def shown_certificate(address, ca):
 
 
 class TlsCase(unittest.TestCase):
-    def client(self, server, ca=CA, certificate=None, target=None):
-        client = annalsd.Client(target or server.grpc, channel_credentials(ca, certificate))
+    def client(self, server, ca=CA, certificate=None, server_name=None):
+        client = annalsd.Client(server.grpc, channel_credentials(ca, certificate),
+                                server_name=server_name)
         self.addCleanup(client.close)
         return client
 
@@ -87,9 +88,8 @@ class ServerCertificateTest(TlsCase):
             self.assertEqual(len(gateway.history(arn, reverseOrder=True)), 1000)
 
     def test_name(self):
-        port = self.server.grpc.rpartition(":")[2]
-        self.client(self.server, target="localhost:" + port).append(annalsd.arn("name"), [started()])
-        self.unavailable(self.client(self.server, target="127.0.0.2:" + port))
+        self.client(self.server, server_name="annals.test").append(annalsd.arn("name"), [started()])
+        self.unavailable(self.client(self.server, server_name="other.test"))
 
     def test_wrong_ca(self):
         self.unavailable(self.client(self.server, OTHER_CA), "certificate verify failed")
