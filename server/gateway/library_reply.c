@@ -80,21 +80,19 @@ static char *answer_text(const GError *error, const char *request_id) {
   return text;
 }
 
-/* Sends what is the connection's last. */
-static ssize_t send_last(struct MHD_Connection *connection, const char *bytes, size_t size) {
+/* Sends what is the connection's last. Where it cannot be sent, nobody is left to be told. */
+static void send_last(struct MHD_Connection *connection, const char *bytes, size_t size) {
   const union MHD_ConnectionInfo *info =
       MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
   const int fd = info->connect_fd;
-  ssize_t sent;
   info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
   if (info != NULL) {
-    sent = gnutls_record_send(info->tls_session, bytes, size);
+    gnutls_record_send(info->tls_session, bytes, size);
     gnutls_bye(info->tls_session, GNUTLS_SHUT_WR);
   } else {
-    sent = send(fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    send(fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
   }
   shutdown(fd, SHUT_RDWR);
-  return sent;
 }
 
 /* Nothing of an earlier answer is unsent: libmicrohttpd reads a request when the one before is done
@@ -104,11 +102,11 @@ void annals_library_reply_send(struct MHD_Connection *connection, unsigned statu
   g_autoptr(GError) error = error_of(status);
   g_autofree char *request_id = g_uuid_string_random();
   g_autofree char *text = answer_text(error, request_id);
-  ssize_t sent = send_last(connection, text, strlen(text));
+  /* First: who has the answer may look for its line at once. */
   annals_log_info("call failed", ANNALS_LOG_TEXT("request_id", request_id),
                   ANNALS_LOG_TEXT("reason", annals_aws_error_name(error)),
-                  ANNALS_LOG_NUMBER("http_status", annals_aws_error_status(error)),
-                  ANNALS_LOG_NUMBER("sent_bytes", sent));
+                  ANNALS_LOG_NUMBER("http_status", annals_aws_error_status(error)));
+  send_last(connection, text, strlen(text));
 }
 
 /* In place of libmicrohttpd's, which is called all the same: where its answer is not queued, it
