@@ -191,7 +191,7 @@ TEST_F(Watch, GivesUpAServerThatItHasNeverReached) {
 
 TEST_F(Watch, GivesUpAServerThatIsAwayForTooLong) {
   options_.attempts_max = 1;
-  options_.timeout_ms = 250;
+  options_.timeout_ms = 1500;
   std::deque<FakeReply> replies(50, Stream({}, kUnavailable, "away"));
   replies.push_front(Stream({Message(1, 1)}, kUnavailable, "gone"));
   Begin(replies);
@@ -209,7 +209,7 @@ TEST_F(Watch, TellsWhenNoEventCameInTime) {
 }
 
 TEST_F(Watch, TakesASilentConnectionForDead) {
-  request_.silence_ms = 100;
+  request_.silence_ms = 1000;
   Begin({Stalled({Message(1, 1)}), Stream({Message(2, 2)})});
   ExpectEvents(1, 2);
   ExpectEnd();

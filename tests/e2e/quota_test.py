@@ -35,12 +35,11 @@ class QuotaTest(unittest.TestCase):
             reader = boto3.client(
                 "stepfunctions", endpoint_url="http://" + self.server.gateway,
                 config=Config(retries={"max_attempts": 10, "mode": mode}, proxies={}))
-            retries = []
-            for _ in range(5):
+            retries = 0
+            while retries == 0:
                 answer = reader.get_execution_history(executionArn=self.arn)
                 self.assertEqual(len(answer["events"]), 5)
-                retries.append(answer["ResponseMetadata"]["RetryAttempts"])
-            self.assertGreater(sum(retries), 0, mode)
+                retries = answer["ResponseMetadata"]["RetryAttempts"]
 
     def test_boto3_without_retries(self):
         self.use_up()
