@@ -15,12 +15,16 @@ char *annals_listing_name(const char *parent_arn, enum annals_status status, boo
   return g_strdup_printf("%s %c%c", parent_arn, letters[status], redriven ? 'r' : 'n');
 }
 
-/* Those that started last come first: the time counts down. */
-static void set_rank(const struct annals_execution *execution, uint8_t rank[12]) {
-  guint64 seconds = GUINT64_TO_BE(~(guint64)execution->start_seconds);
-  guint32 nanos = GUINT32_TO_BE(~(guint32)execution->start_nanos);
+static void set_rank(uint8_t rank[ANNALS_STORE_RANK_BYTES], guint64 seconds, guint32 nanos) {
+  seconds = GUINT64_TO_BE(seconds);
+  nanos = GUINT32_TO_BE(nanos);
   memcpy(rank, &seconds, sizeof seconds);
   memcpy(rank + sizeof seconds, &nanos, sizeof nanos);
+}
+
+void annals_listing_closed_rank(int64_t stop_seconds, int32_t stop_nanos,
+                                uint8_t ret_rank[ANNALS_STORE_RANK_BYTES]) {
+  set_rank(ret_rank, (guint64)stop_seconds, (guint32)stop_nanos);
 }
 
 /* A version and an alias of one name, which AWS does not allow, are one parent. */
@@ -41,7 +45,8 @@ static void add(struct annals_listing_places *places, const struct annals_execut
     return;
   }
   struct annals_store_place *place = &places->places[places->count];
-  set_rank(execution, place->rank);
+  /* Those that started last come first: the time counts down. */
+  set_rank(place->rank, ~(guint64)execution->start_seconds, ~(guint32)execution->start_nanos);
   place->list = places->lists[places->count++] = g_steal_pointer(&list);
 }
 
@@ -55,6 +60,13 @@ static void add_qualified(struct annals_listing_places *places,
   }
 }
 
+static void add_closed(struct annals_listing_places *places,
+                       const struct annals_execution *execution) {
+  struct annals_store_place *place = &places->places[places->count];
+  annals_listing_closed_rank(execution->stop_seconds, execution->stop_nanos, place->rank);
+  place->list = places->lists[places->count++] = g_strdup(ANNALS_LISTING_CLOSED);
+}
+
 void annals_listing_places_init(struct annals_listing_places *places,
                                 const struct annals_execution *execution) {
   places->count = 0;
@@ -63,6 +75,9 @@ void annals_listing_places_init(struct annals_listing_places *places,
   add_qualified(places, execution, execution->state_machine_alias_arn);
   if (*execution->map_run_arn != '\0' && annals_map_run_arn_check(execution->map_run_arn, NULL)) {
     add(places, execution, execution->map_run_arn);
+  }
+  if (execution->stopped) {
+    add_closed(places, execution);
   }
 }
 

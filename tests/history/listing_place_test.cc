@@ -19,6 +19,9 @@ struct Execution {
   int redrive_count = 0;
   int64_t seconds = 0;
   int32_t nanos = 0;
+  bool stopped = false;
+  int64_t stop_seconds = 0;
+  int32_t stop_nanos = 0;
   std::string machine = kMachine, version, alias, map_run;
 };
 
@@ -28,6 +31,9 @@ std::vector<std::string> Lists(Execution it, std::vector<std::string> *ret_ranks
   execution.redrive_count = it.redrive_count;
   execution.start_seconds = it.seconds;
   execution.start_nanos = it.nanos;
+  execution.stopped = it.stopped;
+  execution.stop_seconds = it.stop_seconds;
+  execution.stop_nanos = it.stop_nanos;
   execution.state_machine_arn = it.machine.data();
   execution.state_machine_version_arn = it.version.data();
   execution.state_machine_alias_arn = it.alias.data();
@@ -98,6 +104,35 @@ TEST(ListingPlace, RanksFallAsTheStartRises) {
     it.seconds = seconds;
     it.nanos = nanos;
     (void)Lists(it, &ranks);
+  }
+  for (size_t i = 1; i < ranks.size(); i++) {
+    EXPECT_LT(memcmp(ranks[i - 1].data(), ranks[i].data(), ANNALS_STORE_RANK_BYTES), 0) << i;
+  }
+}
+
+/* All who have ended stand in one list, behind those of their parents. */
+TEST(ListingPlace, OneForAllWhoHaveEnded) {
+  Execution it;
+  it.version = kMachine + ":7";
+  it.alias = kMachine + ":alias";
+  it.map_run = kMapRun;
+  it.status = ANNALS_STATUS_FAILED;
+  it.stopped = true;
+  std::vector<std::string> ranks;
+  for (auto [seconds, nanos] : {std::pair<int64_t, int32_t>{0, 0},
+                                {0, 999999999},
+                                {1, 0},
+                                {255, 0},
+                                {256, 0},
+                                {4294967295, 0},
+                                {4294967296, 0},
+                                {253402300799, 999999999}}) {
+    it.stop_seconds = seconds;
+    it.stop_nanos = nanos;
+    std::vector<std::string> each;
+    EXPECT_EQ(Lists(it, &each), (Names{kMachine + " Fn", kMachine + ":7 Fn", kMachine + ":alias Fn",
+                                       kMapRun + " Fn", "closed"}));
+    ranks.push_back(each.back());
   }
   for (size_t i = 1; i < ranks.size(); i++) {
     EXPECT_LT(memcmp(ranks[i - 1].data(), ranks[i].data(), ANNALS_STORE_RANK_BYTES), 0) << i;
