@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "storage/rocksdb/job.h"
+#include "storage/rocksdb/tuning.h"
 
 /* Raised when the layout of keys or values changes; see key.h. */
 static const char SCHEMA_KEY[] = "schema";
@@ -14,12 +15,7 @@ static const char *const FAMILY_NAMES[ANNALS_FAMILY_COUNT] = {
     [ANNALS_FAMILY_LISTINGS] = "listings",
 };
 
-enum {
-  WORKER_THREADS_DEFAULT = 4,
-  BLOOM_BITS_PER_KEY = 10, /* 1 % false positives */
-};
-static const size_t CACHE_BYTES_DEFAULT = 64 << 20;
-static const size_t TAIL_TABLE_BYTES_DEFAULT = 64 << 20;
+enum { WORKER_THREADS_DEFAULT = 4 };
 
 GQuark annals_rocksdb_error_quark(void) {
   return g_quark_from_static_string("annals-rocksdb-error");
@@ -48,98 +44,6 @@ static void set_error(GError **error, const char *path, char *rocksdb_error) {
       break;
   }
   rocksdb_free(rocksdb_error);
-}
-
-/* ---- options ------------------------------------------------------------------------------- */
-
-static rocksdb_options_t *database_options(void) {
-  rocksdb_options_t *options = rocksdb_options_create();
-  rocksdb_options_set_create_if_missing(options, 1);
-  rocksdb_options_set_create_missing_column_families(options, 1);
-  /* 0: a torn last record is a crash, anything else damage. The default drops what follows a bad
-   * record without a word, acknowledged or not. */
-  rocksdb_options_set_wal_recovery_mode(options, 0);
-  /* A family that is rarely written must not keep the whole log: it bounds recovery. */
-  rocksdb_options_set_max_total_wal_size(options, 128 << 20);
-  /* All memtables of all families together. */
-  rocksdb_options_set_db_write_buffer_size(options, 80 << 20);
-  /* One flush beside one compaction; readers need the cores more. */
-  rocksdb_options_set_max_background_jobs(options, 2);
-  /* Fits in the usual limit of 1,024 descriptors, with sockets beside. */
-  rocksdb_options_set_max_open_files(options, 512);
-  /* Smooths out the writeback of flushes and compactions, which our fsyncs would wait behind. */
-  rocksdb_options_set_bytes_per_sync(options, 1 << 20);
-  /* One thread writes: no groups of writers, no memtable shared by them, no spinning to meet. */
-  rocksdb_options_set_allow_concurrent_memtable_write(options, 0);
-  rocksdb_options_set_enable_write_thread_adaptive_yield(options, 0);
-  /* RocksDB's own log is for its experts: bounded, and without the periodic statistics. */
-  rocksdb_options_set_max_log_file_size(options, 8 << 20);
-  rocksdb_options_set_keep_log_file_num(options, 4);
-  rocksdb_options_set_stats_dump_period_sec(options, 0);
-  rocksdb_options_set_stats_persist_period_sec(options, 0);
-  return options;
-}
-
-static rocksdb_block_based_table_options_t *table_options(rocksdb_cache_t *cache) {
-  rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
-  rocksdb_block_based_options_set_block_cache(table, cache);
-  /* Memory is what the cache says, whatever the size of the data. */
-  rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1);
-  rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(table, 1);
-  /* A sealed run of 100 small events is of that order: one block, one read. */
-  rocksdb_block_based_options_set_block_size(table, 16 << 10);
-  rocksdb_block_based_options_set_format_version(table, 5);
-  return table;
-}
-
-static void set_tables(rocksdb_options_t *options, rocksdb_block_based_table_options_t *table) {
-  rocksdb_options_set_block_based_table_factory(options, table);
-  rocksdb_block_based_options_destroy(table);
-  /* Levels sized from the last one up: less space for what is never overwritten. */
-  rocksdb_options_set_level_compaction_dynamic_level_bytes(options, 1);
-  /* Cheap where data is young; dense where most of it rests. */
-  rocksdb_options_set_compression(options, rocksdb_lz4_compression);
-  rocksdb_options_set_bottommost_compression(options, rocksdb_zstd_compression);
-}
-
-static rocksdb_options_t *history_options(rocksdb_cache_t *cache) {
-  rocksdb_options_t *options = database_options();
-  set_tables(options, table_options(cache));
-  /* Large: most open runs are put and dropped in one memtable, and never reach a file. Two, so that
-   * appends go on while one is flushed. */
-  rocksdb_options_set_write_buffer_size(options, 32 << 20);
-  rocksdb_options_set_max_write_buffer_number(options, 2);
-  return options;
-}
-
-static rocksdb_options_t *executions_options(rocksdb_cache_t *cache) {
-  rocksdb_options_t *options = database_options();
-  rocksdb_block_based_table_options_t *table = table_options(cache);
-  /* Records are got by whole key, often of executions that are not there. */
-  rocksdb_block_based_options_set_filter_policy(
-      table, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS_PER_KEY));
-  rocksdb_block_based_options_set_whole_key_filtering(table, 1);
-  set_tables(options, table);
-  rocksdb_options_set_write_buffer_size(options, 4 << 20);
-  rocksdb_options_set_max_write_buffer_number(options, 2);
-  return options;
-}
-
-/*
- * Executions leave the lists of running ones in numbers, and a listing steps over what they leave
- * until it is compacted: with a short list, over all of it. What bounds that is a small memtable,
- * and SingleDelete, which goes with its put at the first flush or compaction that sees both.
- * Measured, of a million executions that came and went 2,000 at a time: a listing of those that
- * run steps over 7,000 tombstones (4 ms of CPU); with Delete over 55,000 (21 ms). Memtables of 1
- * MiB or compactions triggered by deletions do not better it; one of 16 MiB doubles it. No filter:
- * nothing is looked up by key.
- */
-static rocksdb_options_t *listings_options(rocksdb_cache_t *cache) {
-  rocksdb_options_t *options = database_options();
-  set_tables(options, table_options(cache));
-  rocksdb_options_set_write_buffer_size(options, 4 << 20);
-  rocksdb_options_set_max_write_buffer_number(options, 2);
-  return options;
 }
 
 /* ---- the database -------------------------------------------------------------------------- */
@@ -212,15 +116,10 @@ static bool check_families(rocksdb_options_t *options, const char *path, GError 
   return ours;
 }
 
-static bool open_database(struct annals_engine *engine, size_t cache_bytes, GError **error) {
-  rocksdb_cache_t *cache =
-      rocksdb_cache_create_lru(cache_bytes > 0 ? cache_bytes : CACHE_BYTES_DEFAULT);
-  rocksdb_options_t *options[ANNALS_FAMILY_COUNT] = {
-      [ANNALS_FAMILY_DEFAULT] = database_options(),
-      [ANNALS_FAMILY_HISTORY] = history_options(cache),
-      [ANNALS_FAMILY_EXECUTIONS] = executions_options(cache),
-      [ANNALS_FAMILY_LISTINGS] = listings_options(cache),
-  };
+static bool open_database(struct annals_engine *engine, const struct annals_rocksdb_tuning *tuning,
+                          GError **error) {
+  rocksdb_options_t *options[ANNALS_FAMILY_COUNT];
+  annals_tuning_make_options(tuning, options);
   char *rocksdb_error = NULL;
   const char *path = engine->disk.path;
   bool ok = check_families(options[ANNALS_FAMILY_DEFAULT], path, error);
@@ -236,7 +135,6 @@ static bool open_database(struct annals_engine *engine, size_t cache_bytes, GErr
   for (int i = 0; i < ANNALS_FAMILY_COUNT; i++) {
     rocksdb_options_destroy(options[i]);
   }
-  rocksdb_cache_destroy(cache);
   return ok;
 }
 
@@ -315,8 +213,7 @@ static struct annals_engine *engine_new(const struct annals_rocksdb_options *opt
 
 static bool start_threads(struct annals_engine *engine,
                           const struct annals_rocksdb_options *options, GError **error) {
-  engine->tails = annals_tail_table_new(options->tail_table_bytes > 0 ? options->tail_table_bytes
-                                                                      : TAIL_TABLE_BYTES_DEFAULT);
+  engine->tails = annals_tail_table_new(annals_tuning_memory(&options->tuning).tail_table_bytes);
   engine->writer = annals_writer_start(
       &(struct annals_writer_parts){
           .db = engine->db,
@@ -351,7 +248,7 @@ bool annals_rocksdb_open(const struct annals_rocksdb_options *options,
     return false;
   }
   struct annals_engine *engine = engine_new(options);
-  if (!open_database(engine, options->cache_bytes, error) || !check_schema(engine, error) ||
+  if (!open_database(engine, &options->tuning, error) || !check_schema(engine, error) ||
       !start_threads(engine, options, error)) {
     annals_engine_free(engine);
     return false;

@@ -29,13 +29,33 @@ struct annals_rocksdb_hooks {
   void *data;
 };
 
+enum annals_rocksdb_compression {
+  ANNALS_ROCKSDB_ZSTD, /* of the last level; LZ4 above */
+  ANNALS_ROCKSDB_LZ4,  /* of all levels */
+  ANNALS_ROCKSDB_UNCOMPRESSED,
+};
+
+/* How the engine uses memory, disk and processors; 0 stands for the default. tuning.c has why. */
+struct annals_rocksdb_tuning {
+  uint64_t memory_bytes;     /* of all that follow up to the blank line; 256 MiB */
+  uint64_t memtable_bytes;   /* what is written and not yet in files; a quarter of memory_bytes */
+  uint64_t tail_table_bytes; /* ends of histories kept for appends; an eighth */
+  uint64_t cache_bytes;      /* blocks of files, with their indexes; what is left */
+
+  uint64_t block_bytes; /* what is read at once; 16 KiB */
+  uint64_t blob_bytes;  /* runs of that size and more lie in files of their own; none do */
+  enum annals_rocksdb_compression compression;
+  int background_jobs;      /* flushes and compactions at once; by the number of processors */
+  uint64_t background_rate; /* bytes a second that they write at most; no limit */
+  int open_files;           /* 512 */
+};
+
 struct annals_rocksdb_options {
   const char *path;        /* the data directory; created if missing */
-  size_t cache_bytes;      /* block cache; 0: 64 MiB */
-  size_t tail_table_bytes; /* ends of histories kept for appends; 0: 64 MiB */
   int worker_threads;      /* for what is not in the cache; 0: 4 */
   uint64_t min_free_bytes; /* with less than this free on the disk appends get NO_SPACE; 0: none.
                               Debian's RocksDB aborts on a full disk. */
+  struct annals_rocksdb_tuning tuning;
   struct annals_rocksdb_hooks hooks; /* zero outside of tests */
 };
 

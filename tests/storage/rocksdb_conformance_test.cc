@@ -12,8 +12,8 @@ annals_store *OpenRocksdb(const std::string &path, bool cold) {
   options.path = path.c_str();
   options.worker_threads = 2;
   if (cold) {
-    options.cache_bytes = 1;
-    options.tail_table_bytes = 1;
+    options.tuning.cache_bytes = 1;
+    options.tuning.tail_table_bytes = 1;
   }
   annals_store *store = nullptr;
   GError *error = nullptr;

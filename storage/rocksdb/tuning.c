@@ -1,0 +1,195 @@
+#include "storage/rocksdb/tuning.h"
+
+enum {
+  MIB = 1 << 20,
+  BLOOM_BITS_PER_KEY = 10, /* 1 % false positives */
+  BLOCK_BYTES_DEFAULT = 16 << 10,
+  OPEN_FILES_DEFAULT = 512,
+  BACKGROUND_JOBS_MAX = 8,
+  MEMTABLES = 2, /* of a family: appends go on in one while the other is flushed */
+};
+
+static const uint64_t MEMORY_BYTES_DEFAULT = 256 * MIB;
+
+/* ---- memory -------------------------------------------------------------------------------- */
+
+/*
+ * Memtables: more of them write less, as open runs are put and dropped before they reach a file;
+ * but all of the log is read again after a crash, so they end at 256 MiB. Tails: some hundred bytes
+ * for each execution under way. The cache has the rest: pages come from there.
+ */
+struct annals_tuning_memory annals_tuning_memory(const struct annals_rocksdb_tuning *tuning) {
+  uint64_t all = tuning->memory_bytes > 0 ? tuning->memory_bytes : MEMORY_BYTES_DEFAULT;
+  struct annals_tuning_memory memory = {
+      .memtable_bytes = tuning->memtable_bytes,
+      .tail_table_bytes = tuning->tail_table_bytes,
+      .cache_bytes = tuning->cache_bytes,
+  };
+  if (memory.memtable_bytes == 0) {
+    memory.memtable_bytes = CLAMP(all / 4, 10 * MIB, 256 * MIB);
+  }
+  if (memory.tail_table_bytes == 0) {
+    memory.tail_table_bytes = CLAMP(all / 8, MIB, 256 * MIB);
+  }
+  if (memory.cache_bytes == 0) {
+    uint64_t taken = memory.memtable_bytes + memory.tail_table_bytes;
+    memory.cache_bytes = MAX(all, taken + 8 * MIB) - taken;
+  }
+  return memory;
+}
+
+/* ---- the database -------------------------------------------------------------------------- */
+
+/* One flush beside one compaction on two processors, as readers need them more; a quarter of many,
+ * which is what it takes to keep up with a writer that has a whole one. */
+static int background_jobs(const struct annals_rocksdb_tuning *tuning) {
+  if (tuning->background_jobs > 0) {
+    return tuning->background_jobs;
+  }
+  return CLAMP((int)g_get_num_processors() / 4, 2, BACKGROUND_JOBS_MAX);
+}
+
+static void set_background(const struct annals_rocksdb_tuning *tuning, rocksdb_options_t *options) {
+  rocksdb_options_set_max_background_jobs(options, background_jobs(tuning));
+  /* Smooths out the writeback of flushes and compactions, which our fsyncs would wait behind. */
+  rocksdb_options_set_bytes_per_sync(options, MIB);
+  if (tuning->background_rate > 0) {
+    rocksdb_ratelimiter_t *limiter =
+        rocksdb_ratelimiter_create((int64_t)tuning->background_rate, 100 * 1000, 10);
+    rocksdb_options_set_ratelimiter(options, limiter);
+    rocksdb_ratelimiter_destroy(limiter);
+  }
+}
+
+/* Of the database, and the beginning of each family's. */
+static rocksdb_options_t *make_options(const struct annals_rocksdb_tuning *tuning) {
+  const uint64_t memtable_bytes = annals_tuning_memory(tuning).memtable_bytes;
+  rocksdb_options_t *options = rocksdb_options_create();
+  rocksdb_options_set_create_if_missing(options, 1);
+  rocksdb_options_set_create_missing_column_families(options, 1);
+  /* 0: a torn last record is a crash, anything else damage. The default drops what follows a bad
+   * record without a word, acknowledged or not. */
+  rocksdb_options_set_wal_recovery_mode(options, 0);
+  /* A family that is rarely written must not keep the whole log: it bounds recovery. More than the
+   * memtables, or it is the log that has them flushed. */
+  rocksdb_options_set_max_total_wal_size(options, memtable_bytes * 3 / 2);
+  rocksdb_options_set_db_write_buffer_size(options, memtable_bytes);
+  /* The default fits in the usual limit of 1,024 descriptors, with sockets beside. */
+  rocksdb_options_set_max_open_files(
+      options, tuning->open_files > 0 ? tuning->open_files : OPEN_FILES_DEFAULT);
+  set_background(tuning, options);
+  /* One thread writes: no groups of writers, no memtable shared by them, no spinning to meet. */
+  rocksdb_options_set_allow_concurrent_memtable_write(options, 0);
+  rocksdb_options_set_enable_write_thread_adaptive_yield(options, 0);
+  /* RocksDB's own log is for its experts: bounded, and without the periodic statistics. */
+  rocksdb_options_set_max_log_file_size(options, 8 * MIB);
+  rocksdb_options_set_keep_log_file_num(options, 4);
+  rocksdb_options_set_stats_dump_period_sec(options, 0);
+  rocksdb_options_set_stats_persist_period_sec(options, 0);
+  return options;
+}
+
+/* ---- the families -------------------------------------------------------------------------- */
+
+static rocksdb_block_based_table_options_t *table_options(
+    const struct annals_rocksdb_tuning *tuning, rocksdb_cache_t *cache) {
+  rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
+  rocksdb_block_based_options_set_block_cache(table, cache);
+  /* Memory is what the cache says, whatever the size of the data. */
+  rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1);
+  rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(table, 1);
+  /* A sealed run of 100 small events is of the default's order: one block, one read. */
+  rocksdb_block_based_options_set_block_size(
+      table, tuning->block_bytes > 0 ? tuning->block_bytes : BLOCK_BYTES_DEFAULT);
+  rocksdb_block_based_options_set_format_version(table, 5);
+  return table;
+}
+
+static void set_compression(const struct annals_rocksdb_tuning *tuning,
+                            rocksdb_options_t *options) {
+  const bool none = tuning->compression == ANNALS_ROCKSDB_UNCOMPRESSED;
+  const bool dense = tuning->compression == ANNALS_ROCKSDB_ZSTD;
+  const int cheap = none ? rocksdb_no_compression : rocksdb_lz4_compression;
+  /* Cheap where data is young; dense where most of it rests. */
+  rocksdb_options_set_compression(options, cheap);
+  rocksdb_options_set_bottommost_compression(options, dense ? rocksdb_zstd_compression : cheap);
+  rocksdb_options_set_blob_compression_type(options, cheap);
+}
+
+/* Takes the table options. */
+static void set_tables(const struct annals_rocksdb_tuning *tuning, rocksdb_options_t *options,
+                       rocksdb_block_based_table_options_t *table) {
+  rocksdb_options_set_block_based_table_factory(options, table);
+  rocksdb_block_based_options_destroy(table);
+  /* Levels sized from the last one up: less space for what is never overwritten. */
+  rocksdb_options_set_level_compaction_dynamic_level_bytes(options, 1);
+  set_compression(tuning, options);
+}
+
+static void set_memtables(rocksdb_options_t *options, uint64_t bytes) {
+  rocksdb_options_set_write_buffer_size(options, bytes / MEMTABLES);
+  rocksdb_options_set_max_write_buffer_number(options, MEMTABLES);
+}
+
+static rocksdb_options_t *default_options(const struct annals_rocksdb_tuning *tuning,
+                                          rocksdb_cache_t *cache) {
+  rocksdb_options_t *options = make_options(tuning);
+  set_tables(tuning, options, table_options(tuning, cache));
+  return options;
+}
+
+static rocksdb_options_t *history_options(const struct annals_rocksdb_tuning *tuning,
+                                          rocksdb_cache_t *cache) {
+  rocksdb_options_t *options = make_options(tuning);
+  set_tables(tuning, options, table_options(tuning, cache));
+  /* Most of the memory: most open runs are put and dropped in one memtable, and never reach a
+   * file. */
+  set_memtables(options, annals_tuning_memory(tuning).memtable_bytes / 10 * 8);
+  if (tuning->blob_bytes > 0) {
+    rocksdb_options_set_enable_blob_files(options, 1);
+    rocksdb_options_set_min_blob_size(options, tuning->blob_bytes);
+    rocksdb_options_set_enable_blob_gc(options, 1);
+    rocksdb_options_set_blob_cache(options, cache);
+  }
+  return options;
+}
+
+static rocksdb_options_t *executions_options(const struct annals_rocksdb_tuning *tuning,
+                                             rocksdb_cache_t *cache) {
+  rocksdb_options_t *options = make_options(tuning);
+  rocksdb_block_based_table_options_t *table = table_options(tuning, cache);
+  /* Records are got by whole key, often of executions that are not there. */
+  rocksdb_block_based_options_set_filter_policy(
+      table, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS_PER_KEY));
+  rocksdb_block_based_options_set_whole_key_filtering(table, 1);
+  set_tables(tuning, options, table);
+  set_memtables(options, annals_tuning_memory(tuning).memtable_bytes / 10);
+  return options;
+}
+
+/*
+ * Executions leave the lists of running ones in numbers, and a listing steps over what they leave
+ * until it is compacted: with a short list, over all of it. What bounds that is a small memtable,
+ * and SingleDelete, which goes with its put at the first flush or compaction that sees both.
+ * Measured, of a million executions that came and went 2,000 at a time: a listing of those that
+ * run steps over 7,000 tombstones (4 ms of CPU); with Delete over 55,000 (21 ms). Memtables of 1
+ * MiB or compactions triggered by deletions do not better it; one of 16 MiB doubles it. No filter:
+ * nothing is looked up by key.
+ */
+static rocksdb_options_t *listings_options(const struct annals_rocksdb_tuning *tuning,
+                                           rocksdb_cache_t *cache) {
+  rocksdb_options_t *options = make_options(tuning);
+  set_tables(tuning, options, table_options(tuning, cache));
+  set_memtables(options, MIN(annals_tuning_memory(tuning).memtable_bytes / 10, 8 * MIB));
+  return options;
+}
+
+void annals_tuning_make_options(const struct annals_rocksdb_tuning *tuning,
+                                rocksdb_options_t *ret_options[ANNALS_FAMILY_COUNT]) {
+  rocksdb_cache_t *cache = rocksdb_cache_create_lru(annals_tuning_memory(tuning).cache_bytes);
+  ret_options[ANNALS_FAMILY_DEFAULT] = default_options(tuning, cache);
+  ret_options[ANNALS_FAMILY_HISTORY] = history_options(tuning, cache);
+  ret_options[ANNALS_FAMILY_EXECUTIONS] = executions_options(tuning, cache);
+  ret_options[ANNALS_FAMILY_LISTINGS] = listings_options(tuning, cache);
+  rocksdb_cache_destroy(cache);
+}
