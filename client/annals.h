@@ -1,6 +1,7 @@
 /*
  * The C client of Annals: appends events to histories, reads them back, page by page, follows them
- * (annals_watch.h), and describes, lists and deletes executions (annals_execution.h).
+ * (annals_watch.h), describes, lists and deletes executions (annals_execution.h), and asks what
+ * operators ask (annals_admin.h).
  *
  * Floor 2. Everything that a program needs is in this header; gRPC does not show through.
  *
@@ -33,6 +34,7 @@
 #include <stdint.h>
 
 #include "annals/v1/history_event.pb-c.h"
+#include "client/annals_admin.h"
 #include "client/annals_error.h"
 #include "client/annals_execution.h"
 #include "client/annals_options.h"

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "client/aws_error.h"
+#include "client/backup.h"
 #include "client/delete.h"
 #include "client/describe.h"
 #include "client/history.h"
@@ -22,6 +23,7 @@ static const struct command commands[] = {
     {"describe", "Print what is known of an execution", annals_describe_command_run},
     {"list", "Print the executions of a state machine", annals_list_command_run},
     {"delete", "Delete executions and their histories", annals_delete_command_run},
+    {"backup", "Have the server make a backup", annals_backup_command_run},
 };
 
 /* A server or a file, and its name, may say anything: control characters must not reach the

@@ -96,6 +96,7 @@ struct annals_client *annals_connect_open(const struct annals_connect *connect, 
   const struct annals_client_options options = {
       .endpoint = given.endpoint,
       .user_agent = "annals-cli",
+      .timeout_ms = connect->timeout_ms,
       .tls = is_switched_on(given.tls, "ANNALS_TLS"),
       .ca_file = given.ca_file,
       .cert_file = given.cert_file,

@@ -23,6 +23,7 @@ struct annals_connect {
   char *token_file;
   gboolean tls;
   gboolean plaintext_token;
+  int64_t timeout_ms; /* of each call, from the command; 0: the client's default */
 };
 
 /* Adds the options to a context, which fills connect in. */

@@ -21,7 +21,7 @@ bool annals_client_pack(const ProtobufCMessage *message, struct annals_buffer *r
                         GError **error);
 
 /*
- * Calls a method of HistoryService with a message and waits for the answer.
+ * Calls a method with a message and waits for the answer.
  *
  * Memory: appends the answer to response, which the caller clears in any case.
  * Errors: as annals_client_call(), and INVALID_REQUEST for a message that the transport would not

@@ -15,6 +15,7 @@
 #include "server/ops/ops_server.h"
 #include "server/rpc/rpc_server.h"
 #include "server/trust.h"
+#include "storage/rocksdb/data_dir.h"
 #include "storage/rocksdb/rocksdb_store.h"
 
 enum {
@@ -39,6 +40,8 @@ struct annals_server {
   char *grpc_host; /* without the port */
   struct annals_rpc_server *rpc;
   struct annals_store *store;
+  char *backup_dir;     /* absolute; NULL: none */
+  char *token_key_path; /* in the data directory; NULL: the key is elsewhere */
   struct annals_token_key *token_key;
   struct annals_schema *schema;
   struct annals_history *history;
@@ -171,7 +174,7 @@ static bool open_store(struct annals_server *server, const struct annals_options
                 "the data directory '%s' cannot be made: %s", options->data_dir, g_strerror(why));
     return false;
   }
-  g_autofree char *path = g_build_filename(options->data_dir, "rocksdb", NULL);
+  g_autofree char *path = g_build_filename(options->data_dir, ANNALS_DATA_DIR_STORE, NULL);
   struct annals_rocksdb_options rocksdb = {
       .path = path,
       .min_free_bytes = (uint64_t)options->min_free_space << 20,
@@ -197,8 +200,8 @@ static bool load_token_key(struct annals_server *server, const struct annals_opt
     annals_reload_add(server->trust->reload, "page token keys", paths, read_token_key, server);
     server->token_key = annals_token_key_load(options->page_token_key_file, error);
   } else {
-    g_autofree char *path = g_build_filename(options->data_dir, "page-token.key", NULL);
-    server->token_key = annals_token_key_load_or_create(path, error);
+    server->token_key_path = g_build_filename(options->data_dir, ANNALS_DATA_DIR_TOKEN_KEY, NULL);
+    server->token_key = annals_token_key_load_or_create(server->token_key_path, error);
   }
   return server->token_key != NULL;
 }
@@ -210,6 +213,8 @@ static void make_history(struct annals_server *server, const struct annals_optio
       .schema = server->schema,
       .token_key = server->token_key,
       .quotas = server->quotas,
+      .backup_dir = server->backup_dir,
+      .backup_beside = server->token_key_path,
       .page_token_ttl_s = options->page_token_ttl,
   });
 }
@@ -235,6 +240,8 @@ bool annals_server_start(const struct annals_options *options, struct annals_ser
   server->ops_socket = -1;
   server->gateway_socket = -1;
   server->drain_timeout_ms = to_ms(options->drain_timeout);
+  server->backup_dir =
+      *options->backup_dir == '\0' ? NULL : g_canonicalize_filename(options->backup_dir, NULL);
   server->region = *options->region == '\0' ? NULL : g_strdup(options->region);
   server->trust = annals_trust_new(options, error);
   if (server->trust == NULL || !read_quotas(server, options, error) ||
@@ -297,6 +304,8 @@ void annals_server_free(struct annals_server *server) {
   g_free(server->grpc_host);
   annals_quotas_free(server->quotas);
   g_free(server->region);
+  g_free(server->backup_dir);
+  g_free(server->token_key_path);
   annals_trust_free(server->trust);
   g_free(server);
 }

@@ -27,6 +27,9 @@ enum annals_store_outcome {
   ANNALS_STORE_NO_SPACE,    /* refused before writing: the disk is nearly full */
   ANNALS_STORE_UNAVAILABLE, /* nothing was done: writes have stopped, or the engine is closing */
   ANNALS_STORE_UNKNOWN,     /* a write may or may not have happened */
+  ANNALS_STORE_BUSY,        /* one such operation is under way, and there may be no other */
+  ANNALS_STORE_REFUSED,     /* what is asked for is not allowed; detail says why */
+  ANNALS_STORE_FAILED,      /* something beside the store's own data failed; detail says what */
 };
 
 enum annals_store_progress { ANNALS_STORE_DONE, ANNALS_STORE_PENDING };
@@ -42,7 +45,7 @@ struct annals_store_op {
 
   enum annals_store_outcome outcome;      /* result */
   char detail[ANNALS_STORE_DETAIL_BYTES]; /* result: one line for the log when outcome is CORRUPT,
-                                             UNAVAILABLE or UNKNOWN, else "" */
+                                             UNAVAILABLE, UNKNOWN, REFUSED or FAILED, else "" */
 
   gint handoff;  /* the engine's: see storage/handoff.h */
   void *scratch; /* the engine's */

@@ -16,6 +16,12 @@ const char *annals_store_outcome_name(enum annals_store_outcome outcome) {
       return "unavailable";
     case ANNALS_STORE_UNKNOWN:
       return "unknown";
+    case ANNALS_STORE_BUSY:
+      return "busy";
+    case ANNALS_STORE_REFUSED:
+      return "refused";
+    case ANNALS_STORE_FAILED:
+      return "failed";
   }
   return "invalid";
 }

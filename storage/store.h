@@ -27,6 +27,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "storage/maintenance.h"
 #include "storage/operation.h"
 
 G_BEGIN_DECLS
@@ -166,7 +167,7 @@ struct annals_store_list {
 
 struct annals_store;
 
-/* The operations of an engine. All are required. */
+/* The operations of an engine. All but the last are required. */
 struct annals_store_ops {
   const char *name;
   enum annals_store_progress (*read)(struct annals_store *store, struct annals_store_read *read);
@@ -181,6 +182,10 @@ struct annals_store_ops {
   enum annals_store_health (*health)(struct annals_store *store);
   /* Waits for operations under way, then frees the store. */
   void (*close)(struct annals_store *store);
+
+  /* Those of maintenance.h, which may be NULL. */
+  enum annals_store_progress (*backup)(struct annals_store *store,
+                                       struct annals_store_backup *backup);
 };
 
 /* An open store: the first member of every engine's own struct. */

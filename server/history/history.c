@@ -94,6 +94,9 @@ GError *annals_history_write_error(const struct annals_store_op *op) {
     case ANNALS_STORE_OK:
     case ANNALS_STORE_NOT_FOUND:
     case ANNALS_STORE_CONFLICT:
+    case ANNALS_STORE_BUSY:
+    case ANNALS_STORE_REFUSED:
+    case ANNALS_STORE_FAILED:
       break;
   }
   return annals_error_new(ANNALS_REASON_INTERNAL, "the store answered what it should not");

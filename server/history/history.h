@@ -33,6 +33,8 @@ struct annals_history_options {
   const struct annals_schema *schema;
   const struct annals_token_key *token_key;
   struct annals_quotas *quotas;     /* NULL: callers may call as often as they like */
+  const char *backup_dir;           /* absolute; backups are made below it; NULL: none are */
+  const char *backup_beside;        /* a file that goes into backups with the store; NULL: none */
   int64_t page_token_ttl_s;         /* how long a page token is good for */
   size_t page_bytes_max;            /* what a page may hold; 0: 3.5 MiB */
   size_t page_scan_bytes_max;       /* what may be read for it; 0: 64 MiB */

@@ -341,3 +341,26 @@ void annals_rpc_list_request_clear(struct annals_rpc_list_request *request) {
   g_free(request->redrive_filter);
   *request = (struct annals_rpc_list_request){0};
 }
+
+static bool take_backup_field(const struct annals_wire_field *wire, void *data, GError **error) {
+  struct annals_rpc_backup_request *request = data;
+  switch (wire->number) {
+    case 1:
+      return take_text(wire, "directory", &request->directory, error);
+    case 2:
+      return take_int32(wire, "keep", &request->keep, error);
+    default:
+      return unknown_field(wire, error);
+  }
+}
+
+bool annals_rpc_backup_request_read(const uint8_t *bytes, size_t size,
+                                    struct annals_rpc_backup_request *ret_request, GError **error) {
+  *ret_request = (struct annals_rpc_backup_request){.directory = g_strdup("")};
+  return read_fields(bytes, size, take_backup_field, ret_request, error);
+}
+
+void annals_rpc_backup_request_clear(struct annals_rpc_backup_request *request) {
+  g_free(request->directory);
+  *request = (struct annals_rpc_backup_request){0};
+}

@@ -116,6 +116,18 @@ bool annals_rpc_list_request_read(const uint8_t *bytes, size_t size,
                                   struct annals_rpc_list_request *ret_request, GError **error);
 void annals_rpc_list_request_clear(struct annals_rpc_list_request *request);
 
+/* CreateBackupRequest. The string is owned, "" when absent. */
+struct annals_rpc_backup_request {
+  char *directory;
+  int32_t keep;
+};
+
+/* As annals_rpc_append_request_read: an unknown field may be a condition that would be lost. */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_rpc_backup_request_read(const uint8_t *bytes, size_t size,
+                                    struct annals_rpc_backup_request *ret_request, GError **error);
+void annals_rpc_backup_request_clear(struct annals_rpc_backup_request *request);
+
 G_END_DECLS
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * HistoryService, health and reflection on gRPC's C core.
+ * HistoryService, AdminService, health and reflection on gRPC's C core.
  *
  * Floor 3. Each completion queue has one thread, which does the socket work, runs the handlers and
  * sends the replies of its calls. Handlers do not block: what the store cannot answer at once goes

@@ -2,12 +2,12 @@
 
 #include <sys/statvfs.h>
 
-static uint64_t free_bytes(const struct annals_disk *disk) {
+uint64_t annals_disk_free_bytes(const struct annals_disk *disk, const char *path) {
   if (disk->hooks.free_bytes != NULL) {
     return disk->hooks.free_bytes(disk->hooks.data);
   }
   struct statvfs fs;
-  if (statvfs(disk->path, &fs) != 0) {
+  if (statvfs(path, &fs) != 0) {
     return UINT64_MAX;
   }
   /* What this process may use: root's reserve is not ours. */
@@ -18,7 +18,7 @@ enum annals_disk_room annals_disk_room(const struct annals_disk *disk) {
   if (disk->min_free_bytes == 0) {
     return ANNALS_DISK_FOR_ALL;
   }
-  uint64_t bytes = free_bytes(disk);
+  uint64_t bytes = annals_disk_free_bytes(disk, disk->path);
   if (bytes < disk->min_free_bytes / 2) {
     return ANNALS_DISK_NO_ROOM;
   }

@@ -33,6 +33,13 @@ enum annals_disk_room {
 G_GNUC_WARN_UNUSED_RESULT
 enum annals_disk_room annals_disk_room(const struct annals_disk *disk);
 
+/*
+ * Tells what is free for this process on the disk that path is on, UINT64_MAX if it does not say.
+ * Hooks speak for all disks.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+uint64_t annals_disk_free_bytes(const struct annals_disk *disk, const char *path);
+
 G_END_DECLS
 
 #endif

@@ -48,6 +48,7 @@ struct annals_engine {
   pthread_cond_t quiet;
   int64_t inside;
   bool closing;
+  bool backing_up;
 };
 
 /* Work that an operation left behind. */

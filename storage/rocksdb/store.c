@@ -2,6 +2,7 @@
 
 #include "storage/frame.h"
 #include "storage/outcome.h"
+#include "storage/rocksdb/backup.h"
 #include "storage/rocksdb/job.h"
 
 /* ---- read ---------------------------------------------------------------------------------- */
@@ -308,4 +309,5 @@ const struct annals_store_ops annals_engine_ops = {
     .list = engine_list,
     .health = engine_health,
     .close = engine_close,
+    .backup = annals_engine_backup,
 };

@@ -13,7 +13,7 @@ import time
 
 import grpc
 
-from annals.v1 import history_event_pb2, history_service_pb2
+from annals.v1 import admin_service_pb2, history_event_pb2, history_service_pb2
 from google.protobuf import json_format
 from google.rpc import error_details_pb2, status_pb2
 
@@ -22,6 +22,7 @@ ARN_PREFIX = ARN_HEAD + "execution:Machine:"
 MACHINE_ARN = ARN_HEAD + "stateMachine:Machine"
 PAGE_BYTES_MAX = 3670016  # 3.5 MiB
 SERVICE = history_service_pb2.DESCRIPTOR.services_by_name["HistoryService"]
+ADMIN_SERVICE = admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"]
 SERVER = os.environ.get("ANNALSD", "")
 CLI = os.environ.get("ANNALS", "")
 WAIT_S = 120  # until something is called hung
@@ -195,13 +196,18 @@ class Client:
     def __exit__(self, *_):
         self.close()
 
-    def call(self, method, request, timeout=WAIT_S):
+    def call(self, method, request, timeout=WAIT_S, service=SERVICE):
         """Calls with bytes and returns bytes."""
-        stub = self.channel.unary_unary("/%s/%s" % (SERVICE.full_name, method))
+        stub = self.channel.unary_unary("/%s/%s" % (service.full_name, method))
         try:
             return stub(request, timeout=timeout, metadata=self.metadata)
         except grpc.RpcError as error:
             raise CallError(error) from None
+
+    def backup(self, directory, **more):
+        request = admin_service_pb2.CreateBackupRequest(directory=directory, **more)
+        return admin_service_pb2.CreateBackupResponse.FromString(self.call(
+            "CreateBackup", request.SerializeToString(), service=ADMIN_SERVICE))
 
     def append(self, execution_arn, events, timeout=WAIT_S, **more):
         """Appends events, messages or bytes."""

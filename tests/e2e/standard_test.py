@@ -19,8 +19,8 @@ from grpc.reflection.v1 import reflection_pb2 as v1  # noqa: E402
 from grpc.reflection.v1alpha import reflection_pb2 as v1alpha  # noqa: E402
 
 HISTORY_SERVICE = "annals.v1.HistoryService"
-SERVICES = [HISTORY_SERVICE, "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
-            "grpc.reflection.v1alpha.ServerReflection"]
+SERVICES = [HISTORY_SERVICE, "annals.v1.AdminService", "grpc.health.v1.Health",
+            "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"]
 HISTORY_FILES = ["annals/v1/history_service.proto", "annals/v1/history_event.proto",
                  "google/protobuf/any.proto", "google/protobuf/timestamp.proto",
                  "google/protobuf/wrappers.proto", "google/rpc/status.proto"]

@@ -47,8 +47,8 @@ class Health : public ::testing::Test {
 
 TEST_F(Health, TellsOfTheServerAndEachService) {
   for (const char *service :
-       {"", kHistoryService, "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
-        "grpc.reflection.v1alpha.ServerReflection"}) {
+       {"", kHistoryService, "annals.v1.AdminService", "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}) {
     EXPECT_EQ(Check(service).body, kServing) << service;
   }
   service_.SetHealth(ANNALS_HEALTH_STARTING);
@@ -65,6 +65,7 @@ TEST_F(Health, KnowsNoOtherService) {
 TEST_F(Health, ListsAllServices) {
   EXPECT_EQ(service_.client().Call(kList, "").body,
             Entry("", kServing) + Entry(kHistoryService, kServing) +
+                Entry("annals.v1.AdminService", kServing) +
                 Entry("grpc.health.v1.Health", kServing) +
                 Entry("grpc.reflection.v1.ServerReflection", kServing) +
                 Entry("grpc.reflection.v1alpha.ServerReflection", kServing));

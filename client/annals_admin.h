@@ -1,0 +1,39 @@
+/*
+ * What operators ask of a server: AdminService. Part of annals.h, which includes it; what that
+ * header says of threads, errors and memory holds here.
+ */
+#ifndef ANNALS_CLIENT_ANNALS_ADMIN_H_
+#define ANNALS_CLIENT_ANNALS_ADMIN_H_
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "annals/v1/admin_service.pb-c.h"
+
+G_BEGIN_DECLS
+
+struct annals_client;
+
+struct annals_client_backup_request {
+  const char *directory; /* of the server's machine, below its --backup-dir */
+  int32_t keep;          /* how many backups stay, the new one among them; 0: all */
+};
+
+/*
+ * Has the server make a backup, and waits for it: give the client a timeout that is long enough.
+ *
+ * Memory: the caller frees *ret_backup with annals_client_backup_free().
+ * Errors: INVALID_REQUEST, BACKUPS_DISABLED, ALREADY_RUNNING, NO_SPACE, BACKUP_FAILED, UNSUPPORTED,
+ *   PERMISSION_DENIED, OVERLOADED, DRAINING, INTERNAL. It is not repeated when it fails. After a
+ *   deadline or a broken connection the server goes on with it all the same.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_client_create_backup(struct annals_client *client,
+                                 const struct annals_client_backup_request *request,
+                                 Annals__V1__CreateBackupResponse **ret_backup, GError **error);
+
+void annals_client_backup_free(Annals__V1__CreateBackupResponse *backup);
+
+G_END_DECLS
+
+#endif
