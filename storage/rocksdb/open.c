@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "storage/rocksdb/directory.h"
 #include "storage/rocksdb/job.h"
 #include "storage/rocksdb/tuning.h"
 
@@ -116,13 +117,35 @@ static bool check_families(rocksdb_options_t *options, const char *path, GError 
   return ours;
 }
 
+static void take_fault(struct annals_directory_check *check, const char *file, const char *text) {
+  GError **error = check->owner;
+  if (*error == NULL) {
+    g_set_error(error, ANNALS_ROCKSDB_ERROR, ANNALS_ROCKSDB_ERROR_CORRUPT, "%s is damaged: %s: %s",
+                check->path, file, text);
+  }
+}
+
+/* Refuses what RocksDB would pass over without a word, acknowledged events with it. */
+static bool check_logs(const char *path, GError **error) {
+  struct annals_manifest manifest = {0};
+  GError *fault = NULL;
+  struct annals_directory_check check = {.path = path, .on_fault = take_fault, .owner = &fault};
+  bool ok = annals_directory_check_logs(&check, &manifest);
+  annals_manifest_clear(&manifest);
+  if (fault != NULL) {
+    g_propagate_error(error, fault);
+    return false;
+  }
+  return ok;
+}
+
 static bool open_database(struct annals_engine *engine, const struct annals_rocksdb_tuning *tuning,
                           GError **error) {
   rocksdb_options_t *options[ANNALS_FAMILY_COUNT];
   annals_tuning_make_options(tuning, options);
   char *rocksdb_error = NULL;
   const char *path = engine->disk.path;
-  bool ok = check_families(options[ANNALS_FAMILY_DEFAULT], path, error);
+  bool ok = check_logs(path, error) && check_families(options[ANNALS_FAMILY_DEFAULT], path, error);
   if (ok) {
     engine->db = rocksdb_open_column_families(
         options[ANNALS_FAMILY_DEFAULT], path, ANNALS_FAMILY_COUNT, FAMILY_NAMES,
