@@ -7,7 +7,7 @@
 #   test   what tests/run.sh needs beside
 #   clients
 #          what tests/clients/run.sh needs beside
-#   javascript, go, java, cpp
+#   python, javascript, go, java, rust, cpp
 #          what it needs for clients in that language where the machine has no tools of its own
 #   --list prints the packages instead of installing them
 #
@@ -49,6 +49,9 @@ test=(
 )
 clients=(
   faketime
+)
+python=(
+  python3
   python3-venv
 )
 javascript=(
@@ -56,7 +59,9 @@ javascript=(
   npm
 )
 go=(
+  ca-certificates
   golang-go
+  protobuf-compiler
 )
 cpp=(
   cmake
@@ -70,6 +75,13 @@ java=(
   default-jdk-headless
   maven
 )
+rust=(
+  ca-certificates
+  cargo-web
+  gcc
+  libc6-dev
+  protobuf-compiler
+)
 
 die() {
   echo "deploy/packages.sh: $*" >&2
@@ -80,7 +92,7 @@ list=
 wanted=()
 for group; do
   case $group in
-    build | run | test | clients | javascript | go | java | cpp)
+    build | run | test | clients | python | javascript | go | java | rust | cpp)
       declare -n packages=$group
       wanted+=("${packages[@]}")
       ;;

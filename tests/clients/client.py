@@ -177,7 +177,7 @@ CLIENTS = (
            fetch=("mvn", "--batch-mode", "dependency:build-classpath",
                   "-Dmdep.outputFile=classpath"),
            program=("java", "-cp", "@classpath", "Check.java")),
-    Client("rust", "rust", tools=("cargo",), least=(1, 94, 1),
+    Client("rust", "rust", tools=("cargo",), least=(1, 94, 1), packages="rust",
            fetch=("cargo", "fetch", "--locked"), build=("cargo", "build", "--locked", "--offline"),
            program=("target/debug/check",)),
 )

@@ -43,9 +43,9 @@ class Example(Client):
 def example(language, **more):
     block = re.search(r"^## %s\n.*?^```sh\n(.*?)^```$" % language,
                       read(os.path.join(FOLDER, "README.md")), re.M | re.S)
-    fetch, build, program = (("sh", "-ec", part) for part in block[1].split("\n\n"))
-    return Example(name="example-" + language, folder=language, fetch=fetch, build=build,
-                   program=program, **more)
+    fetch, *build, program = (("sh", "-ec", part) for part in block[1].split("\n\n"))
+    return Example(name="example-" + language, folder=language, fetch=fetch,
+                   build=build[0] if build else (), program=program, **more)
 
 
 def expected(arn):
@@ -104,7 +104,9 @@ class ExampleServers:
 
 EXAMPLES = (
     example("python", tools=("/usr/bin/python3",)),
-    example("go", tools=("go",), least=(1, 26), version="version"),
+    example("go", tools=("go", "protoc"), least=(1, 19), version="version", packages="go"),
     example("node", tools=("node", "npm"), least=(18,), packages="javascript"),
     example("cpp", tools=("cmake", "protoc", "grpc_cpp_plugin"), least=(3, 25), packages="cpp"),
+    example("java", tools=("java", "mvn"), least=(17,), packages="java"),
+    example("rust", tools=("cargo", "cc", "protoc"), least=(1, 85), packages="rust"),
 )

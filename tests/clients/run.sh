@@ -9,7 +9,7 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 export HOME="${HOME:-$(getent passwd "$EUID" | cut -d: -f6)}"
 options=(--config=release --color=no --curses=no --noshow_progress)
-if ! deploy/packages.sh build run test clients ||
+if ! deploy/packages.sh build run test clients python ||
   ! bazel build "${options[@]}" --show_result=0 //client:annals //proto:annals_v1_pb2 \
     //proto:google_rpc_pb2 //server:annalsd; then
   echo "0 passed, 1 failed"
