@@ -1,7 +1,7 @@
 /*
  * The C client of Annals: appends events to histories, reads them back, page by page, follows them
- * (annals_watch.h), describes, lists and deletes executions (annals_execution.h), and asks what
- * operators ask (annals_admin.h).
+ * (annals_watch.h), describes, lists and deletes executions (annals_execution.h), asks how the
+ * server is (annals_health.h) and what operators ask (annals_admin.h).
  *
  * Floor 2. Everything that a program needs is in this header; gRPC does not show through.
  *
@@ -37,6 +37,7 @@
 #include "client/annals_admin.h"
 #include "client/annals_error.h"
 #include "client/annals_execution.h"
+#include "client/annals_health.h"
 #include "client/annals_options.h"
 #include "client/annals_watch.h"
 

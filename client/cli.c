@@ -7,6 +7,7 @@
 #include "client/backup.h"
 #include "client/delete.h"
 #include "client/describe.h"
+#include "client/health.h"
 #include "client/history.h"
 #include "client/import.h"
 #include "client/list.h"
@@ -24,6 +25,7 @@ static const struct command commands[] = {
     {"list", "Print the executions of a state machine", annals_list_command_run},
     {"delete", "Delete executions and their histories", annals_delete_command_run},
     {"backup", "Have the server make a backup", annals_backup_command_run},
+    {"health", "Tell whether a server takes calls", annals_health_command_run},
 };
 
 /* A server or a file, and its name, may say anything: control characters must not reach the
