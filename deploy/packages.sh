@@ -3,6 +3,8 @@
 #
 # Usage: deploy/packages.sh [--list] GROUP…
 #   build  what `bazel build //...` needs
+#   library
+#          the shared libraries alone that the programs need: of the image
 #   run    what deploy/quickstart.sh needs beside
 #   test   what tests/run.sh needs beside
 #   clients
@@ -30,10 +32,24 @@ build=(
   libprotobuf-dev
   librocksdb-dev
   libssl-dev
+  libsystemd-dev
   pkgconf
   protobuf-c-compiler
   protobuf-compiler
   zlib1g-dev
+)
+# None of them is needed where the group build is installed: that has them all.
+library=(
+  libglib2.0-0
+  libgnutls30
+  libgrpc29
+  libjansson4
+  libmicrohttpd12
+  libprotobuf-c1
+  librocksdb7.8
+  libssl3
+  libsystemd0
+  zlib1g
 )
 run=(
   curl
@@ -46,6 +62,7 @@ test=(
   python3-cryptography
   python3-grpcio
   python3-protobuf
+  systemd
 )
 clients=(
   faketime
@@ -92,7 +109,7 @@ list=
 wanted=()
 for group; do
   case $group in
-    build | run | test | clients | python | javascript | go | java | rust | cpp)
+    build | library | run | test | clients | python | javascript | go | java | rust | cpp)
       declare -n packages=$group
       wanted+=("${packages[@]}")
       ;;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "server/notify.h"
 #include "server/ops/descriptors.h"
 #include "server/ops/log.h"
 #include "server/options.h"
@@ -16,6 +17,7 @@ enum {
   EXIT_USAGE = 2,
   /* Pages and appends of this size and more go back to the system when they are freed. */
   MMAP_THRESHOLD_BYTES = 256 * 1024,
+  NS_PER_US = 1000,
 };
 
 static void signals_to_wait_for(sigset_t *ret_signals) {
@@ -25,15 +27,43 @@ static void signals_to_wait_for(sigset_t *ret_signals) {
   sigaddset(ret_signals, SIGHUP);
 }
 
-/* Has files read again meanwhile. Returns the signal that says to stop. */
+static void reload(struct annals_server *server, bool asked) {
+  if (asked) {
+    annals_notify_reloading();
+  }
+  annals_server_reload(server, asked);
+  if (asked) {
+    annals_notify_reloaded();
+  }
+}
+
+/* How long to wait for a signal before files and systemd have their turn. */
+static struct timespec look_interval(const struct annals_notify *notify) {
+  gint64 look_us = (gint64)ANNALS_RELOAD_LOOK_S * G_USEC_PER_SEC;
+  if (notify->beat_us > 0) {
+    look_us = MIN(look_us, notify->beat_us);
+  }
+  return (struct timespec){
+      .tv_sec = look_us / G_USEC_PER_SEC,
+      .tv_nsec = look_us % G_USEC_PER_SEC * NS_PER_US,
+  };
+}
+
+/* Has files read again meanwhile, and systemd told what /livez says. Returns the signal that says
+ * to stop. */
 static int wait_for_stop(struct annals_server *server, const sigset_t *signals) {
-  const struct timespec look = {.tv_sec = ANNALS_RELOAD_LOOK_S};
+  struct annals_notify notify;
+  annals_notify_init(&notify);
+  const struct timespec look = look_interval(&notify);
   for (;;) {
+    if (annals_server_is_live(server)) {
+      annals_notify_beat(&notify);
+    }
     int signal_number = sigtimedwait(signals, NULL, &look);
     if (signal_number == SIGTERM || signal_number == SIGINT) {
       return signal_number;
     }
-    annals_server_reload(server, signal_number == SIGHUP);
+    reload(server, signal_number == SIGHUP);
   }
 }
 
@@ -47,8 +77,10 @@ static int run(const struct annals_options *options, const sigset_t *signals) {
   g_autofree char *addresses = annals_server_addresses(server);
   printf("annalsd ready %s\n", addresses);
   fflush(stdout);
+  annals_notify_ready(addresses);
   int signal_number = wait_for_stop(server, signals);
   annals_log_info("stopping", ANNALS_LOG_TEXT("signal", g_strsignal(signal_number)));
+  annals_notify_stopping();
   annals_server_free(server);
   return EXIT_SUCCESS;
 }

@@ -262,6 +262,11 @@ bool annals_server_start(const struct annals_options *options, struct annals_ser
   return true;
 }
 
+bool annals_server_is_live(const struct annals_server *server) {
+  const char *why;
+  return annals_health_is_live(&server->health, &why);
+}
+
 void annals_server_reload(struct annals_server *server, bool all) {
   annals_reload_look(server->trust->reload, all);
 }

@@ -29,6 +29,7 @@ LIBRARIES = {
     "jansson.h": ("server/gateway/", "client/"),
     "openssl/": ("server/history/", "server/gateway/", "server/ops/", "client/"),
     "gnutls/": ("server/gateway/",),
+    "systemd/": ("server/notify.c",),
 }
 
 # What a folder may include of ours: the longest prefix that a file has counts. Every arrow points
