@@ -13,6 +13,7 @@
 #include "server/ops/health.h"
 #include "server/ops/listen.h"
 #include "server/ops/ops_server.h"
+#include "server/resources.h"
 #include "server/rpc/rpc_server.h"
 #include "server/trust.h"
 #include "storage/rocksdb/data_dir.h"
@@ -28,6 +29,7 @@ struct annals_server {
   struct annals_health health;
   struct annals_health_probe probe;
   struct annals_trust *trust;
+  struct annals_resources resources;
   char *region; /* NULL: any */
   int drain_delay_ms;
   int drain_timeout_ms;
@@ -105,6 +107,8 @@ static void rpc_options(struct annals_server *server, const struct annals_option
       .health = &server->health,
       .tls = server->trust->tls,
       .keyring = server->trust->keyring,
+      .held_bytes_max = server->resources.held_bytes_max,
+      .admitted_bytes_max = server->resources.admitted_bytes_max,
       .calls_max = (unsigned)options->grpc_max_calls,
       .streams_max = (unsigned)options->grpc_max_streams,
       .connection_streams_max = (unsigned)options->grpc_max_connection_streams,
@@ -177,6 +181,8 @@ static bool open_store(struct annals_server *server, const struct annals_options
   g_autofree char *path = g_build_filename(options->data_dir, ANNALS_DATA_DIR_STORE, NULL);
   struct annals_rocksdb_options rocksdb = {
       .path = path,
+      .worker_threads = server->resources.store_threads,
+      .tuning = server->resources.store,
       .min_free_bytes = (uint64_t)options->min_free_space << 20,
   };
   if (!annals_rocksdb_open(&rocksdb, &server->store, error)) {
@@ -226,6 +232,7 @@ static bool start_gateway(struct annals_server *server, GError **error) {
       .keyring = server->trust->keyring,
       .region = server->region,
       .tls = server->trust->tls,
+      .reply_bytes_max = server->resources.reply_bytes_max,
   };
   if (!annals_gateway_start(&options, &server->gateway, error)) {
     return false;
@@ -244,9 +251,10 @@ bool annals_server_start(const struct annals_options *options, struct annals_ser
       *options->backup_dir == '\0' ? NULL : g_canonicalize_filename(options->backup_dir, NULL);
   server->region = *options->region == '\0' ? NULL : g_strdup(options->region);
   server->trust = annals_trust_new(options, error);
-  if (server->trust == NULL || !read_quotas(server, options, error) ||
-      !take_ports(server, options, error) || !start_ops(server, error) ||
-      !open_store(server, options, error) || !load_token_key(server, options, error)) {
+  if (server->trust == NULL || !annals_resources_read(options, &server->resources, error) ||
+      !read_quotas(server, options, error) || !take_ports(server, options, error) ||
+      !start_ops(server, error) || !open_store(server, options, error) ||
+      !load_token_key(server, options, error)) {
     annals_server_free(server);
     return false;
   }

@@ -1,9 +1,14 @@
 /*
- * Fills a data directory with executions of one state machine, each of one event, by the domain
- * itself: for measurements of what depends on their number.
+ * Fills a data directory with executions of one state machine, by the domain itself: for
+ * measurements of what depends on their number and size.
  *
- * Usage: execution_load DATA_DIR COUNT
+ * Usage: execution_load DATA_DIR COUNT [EVENTS [ANNALSD-OPTION…]]
  * The server must not be running. Executions are named by their number, and start a second apart.
+ * Each has about EVENTS events (half of that to half as much again), and all but one in a hundred
+ * have ended; with 1, the default, they have just begun. Every other one is written event by event,
+ * as engines do that wait for each step, the rest four at a time; 4,096 are under way at once. Of
+ * the payloads 80 % have 150 bytes, 18 % 1 KiB, 1.9 % 8 KiB and 0.1 % 64 KiB, of words that
+ * compress as JSON does. The same arguments give the same events.
  */
 #include <glib.h>
 #include <pthread.h>
@@ -14,35 +19,131 @@
 #include "proto/canonical.h"
 #include "proto/wire.h"
 #include "server/history/append.h"
+#include "server/options.h"
+#include "server/resources.h"
 #include "storage/rocksdb/rocksdb_store.h"
 
-/* Field numbers and types of annals.v1.HistoryEvent. */
-enum { TYPE = 2, ID = 3, EXECUTION_STARTED = 11 };
-enum { IN_FLIGHT = 512, EVENT_BYTES_MAX = 64 };
+/* Field numbers of annals.v1.HistoryEvent and of its details, and values of HistoryEventType. */
+enum { TYPE = 2, ID = 3, PREVIOUS_ID = 4, ENTERED = 5, EXITED = 6, STARTED = 31, SUCCEEDED = 32 };
+enum { STATE_NAME = 1, STATE_PAYLOAD = 2, EXECUTION_PAYLOAD = 1 };
+enum {
+  TYPE_STARTED = 11,
+  TYPE_SUCCEEDED = 12,
+  TYPE_TASK_ENTERED = 47,
+  TYPE_TASK_EXITED = 48,
+};
+enum {
+  IN_FLIGHT = 4096,
+  EVENTS_AT_ONCE = 4,
+  EVENT_BYTES_MAX = 72 << 10,
+  POOL_BYTES = 4 << 20,
+  RUNNING_IN = 100, /* one of so many has not ended */
+};
 
 static const char arn_prefix[] = "arn:aws:states:us-east-1:123456789012:execution:bench:";
 static const int64_t first_start_s = 1700000000;
 
-/* An append under way; done ones stand in a list. */
+/* An execution under way, and its next append. */
 struct slot {
   struct annals_append append;
   char arn[128];
-  struct annals_buffer event;
-  struct annals_event_bytes view;
+  int64_t number;
+  int64_t event_count; /* that it is to have */
+  int64_t done_count;
+  struct annals_buffer events[EVENTS_AT_ONCE];
+  struct annals_event_bytes views[EVENTS_AT_ONCE];
+  GRand *dice;
   struct slot *next;
 };
 
 struct load {
   struct annals_history *history;
+  int64_t events; /* that an execution has in the mean */
+  char *pool;     /* text that payloads are cut from */
   pthread_mutex_t lock;
   pthread_cond_t changed;
   struct slot *idle; /* under lock */
   unsigned idle_count;
 };
 
+/* --- events --- */
+
+static char *make_pool(void) {
+  GRand *dice = g_rand_new_with_seed(1);
+  GString *pool = g_string_sized_new(POOL_BYTES);
+  char words[2000][12];
+  for (size_t i = 0; i < G_N_ELEMENTS(words); i++) {
+    int length = g_rand_int_range(dice, 3, 11);
+    for (int n = 0; n < length; n++) {
+      words[i][n] = (char)g_rand_int_range(dice, 'a', 'z' + 1);
+    }
+    words[i][length] = '\0';
+  }
+  while (pool->len < POOL_BYTES) {
+    g_string_append_printf(pool, "%s %s=%d, ", words[g_rand_int_range(dice, 0, 2000)],
+                           words[g_rand_int_range(dice, 0, 2000)],
+                           g_rand_int_range(dice, 0, 100000));
+  }
+  g_rand_free(dice);
+  return g_string_free(pool, FALSE);
+}
+
+static void append_payload(const struct load *load, GRand *dice, struct annals_buffer *out,
+                           uint32_t field) {
+  static const struct {
+    int up_to; /* of a thousand */
+    int bytes;
+  } sizes[] = {{800, 150}, {980, 1 << 10}, {999, 8 << 10}, {1000, 64 << 10}};
+  size_t kind = 0;
+  for (int d = g_rand_int_range(dice, 0, 1000); d >= sizes[kind].up_to;) {
+    kind++;
+  }
+  int offset = g_rand_int_range(dice, 0, POOL_BYTES - sizes[kind].bytes);
+  static const char before[] = "{\"text\":\"", after[] = "\"}";
+  size_t bytes = (size_t)sizes[kind].bytes;
+  annals_wire_append_header(out, field, strlen(before) + bytes + strlen(after));
+  annals_buffer_append_text(out, before);
+  annals_buffer_append(out, load->pool + offset, bytes);
+  annals_buffer_append_text(out, after);
+}
+
+static void make_event(const struct load *load, struct slot *slot, int64_t id,
+                       struct annals_buffer *out) {
+  static const struct {
+    uint64_t type;
+    uint32_t details;
+  } kinds[] = {{TYPE_STARTED, STARTED},
+               {TYPE_TASK_ENTERED, ENTERED},
+               {TYPE_TASK_EXITED, EXITED},
+               {TYPE_SUCCEEDED, SUCCEEDED}};
+  bool ends = id > 1 && id == slot->event_count && slot->number % RUNNING_IN != 0;
+  size_t kind = id == 1 ? 0 : ends ? 3 : 1 + (size_t)id % 2;
+  annals_buffer_reset(out);
+  annals_canonical_append_timestamp(out, first_start_s + slot->number + id / 10,
+                                    (int32_t)(id % 10) * 100000000);
+  annals_wire_append_varint(out, TYPE, kinds[kind].type);
+  annals_wire_append_varint(out, ID, (uint64_t)id);
+  if (id > 1) {
+    annals_wire_append_varint(out, PREVIOUS_ID, (uint64_t)id - 1);
+  }
+  if (slot->event_count == 1) {
+    return;
+  }
+  size_t start = out->len;
+  if (kind == 1 || kind == 2) {
+    annals_wire_append_bytes(out, STATE_NAME, "Task", strlen("Task"));
+    append_payload(load, slot->dice, out, STATE_PAYLOAD);
+  } else {
+    append_payload(load, slot->dice, out, EXECUTION_PAYLOAD);
+  }
+  annals_wire_wrap(out, start, kinds[kind].details);
+}
+
+/* --- appends --- */
+
 static void put_back(struct load *load, struct slot *slot) {
   if (slot->append.error != NULL) {
-    fprintf(stderr, "execution_load: %s\n", slot->append.error->message);
+    fprintf(stderr, "execution_load: %s: %s\n", slot->arn, slot->append.error->message);
     exit(EXIT_FAILURE);
   }
   pthread_mutex_lock(&load->lock);
@@ -69,18 +170,20 @@ static struct slot *take(struct load *load) {
   return slot;
 }
 
-static void append(struct load *load, struct slot *slot, int64_t number) {
+static void append_next(struct load *load, struct slot *slot) {
   annals_append_clear(&slot->append);
-  annals_buffer_reset(&slot->event);
-  annals_canonical_append_timestamp(&slot->event, first_start_s + number, 0);
-  annals_wire_append_varint(&slot->event, TYPE, EXECUTION_STARTED);
-  annals_wire_append_varint(&slot->event, ID, 1);
-  g_snprintf(slot->arn, sizeof slot->arn, "%s%" G_GINT64_FORMAT, arn_prefix, number);
-  slot->view = (struct annals_event_bytes){slot->event.data, slot->event.len};
+  size_t count = 0;
+  size_t count_max = slot->number % 2 == 0 ? 1 : EVENTS_AT_ONCE;
+  while (count < count_max && slot->done_count < slot->event_count) {
+    make_event(load, slot, ++slot->done_count, &slot->events[count]);
+    slot->views[count] =
+        (struct annals_event_bytes){slot->events[count].data, slot->events[count].len};
+    count++;
+  }
   slot->append = (struct annals_append){
       .request = {.execution_arn = slot->arn,
-                  .events = &slot->view,
-                  .event_count = 1,
+                  .events = slot->views,
+                  .event_count = count,
                   .state_machine_arn = "",
                   .map_run_arn = "",
                   .trace_header = ""},
@@ -92,49 +195,107 @@ static void append(struct load *load, struct slot *slot, int64_t number) {
   }
 }
 
-static void fill(struct load *load, int64_t count) {
+static void begin(const struct load *load, struct slot *slot, int64_t number) {
+  slot->number = number;
+  g_rand_set_seed(slot->dice, (guint32)number);
+  slot->done_count = 0;
+  slot->event_count = load->events / 2 + g_rand_int_range(slot->dice, 0, (gint32)load->events + 1);
+  if (load->events == 1) {
+    slot->event_count = 1;
+  }
+  g_snprintf(slot->arn, sizeof slot->arn, "%s%" G_GINT64_FORMAT, arn_prefix, number);
+}
+
+static struct slot *make_slots(struct load *load) {
   struct slot *slots = g_new0(struct slot, IN_FLIGHT);
   for (size_t i = 0; i < IN_FLIGHT; i++) {
-    annals_buffer_init(&slots[i].event, EVENT_BYTES_MAX);
+    for (size_t n = 0; n < EVENTS_AT_ONCE; n++) {
+      annals_buffer_init(&slots[i].events[n], EVENT_BYTES_MAX);
+    }
+    slots[i].dice = g_rand_new_with_seed(0);
     put_back(load, &slots[i]);
   }
-  for (int64_t number = 0; number < count; number++) {
-    append(load, take(load), number);
-  }
-  pthread_mutex_lock(&load->lock);
-  while (load->idle_count < IN_FLIGHT) {
-    pthread_cond_wait(&load->changed, &load->lock);
-  }
-  pthread_mutex_unlock(&load->lock);
+  return slots;
+}
+
+static void free_slots(struct slot *slots) {
   for (size_t i = 0; i < IN_FLIGHT; i++) {
     annals_append_clear(&slots[i].append);
-    annals_buffer_clear(&slots[i].event);
+    for (size_t n = 0; n < EVENTS_AT_ONCE; n++) {
+      annals_buffer_clear(&slots[i].events[n]);
+    }
+    g_rand_free(slots[i].dice);
   }
   g_free(slots);
 }
 
+static int64_t fill(struct load *load, int64_t count) {
+  struct slot *slots = make_slots(load);
+  int64_t events = 0;
+  int64_t number = 0;
+  for (int finished = 0; finished < IN_FLIGHT;) {
+    struct slot *slot = take(load);
+    if (slot->done_count == slot->event_count && number == count) {
+      finished++;
+      continue;
+    }
+    if (slot->done_count == slot->event_count) {
+      begin(load, slot, number++);
+      events += slot->event_count;
+    }
+    append_next(load, slot);
+  }
+  free_slots(slots);
+  return events;
+}
+
+/* --- the store --- */
+
+/* Opens the store as annalsd would with these options. */
+static struct annals_store *open_store(const char *data_dir, int argc, char **argv) {
+  g_autoptr(GError) error = NULL;
+  g_autofree char *path = g_build_filename(data_dir, "rocksdb", NULL);
+  struct annals_options options = {0};
+  struct annals_resources resources;
+  struct annals_store *store = NULL;
+  bool ok = annals_options_read(argc, argv, &options, &error) &&
+            annals_resources_read(&options, &resources, &error);
+  if (ok && g_mkdir_with_parents(data_dir, 0700) == 0) {
+    const struct annals_rocksdb_options rocksdb = {.path = path, .tuning = resources.store};
+    ok = annals_rocksdb_open(&rocksdb, &store, &error);
+  }
+  annals_options_clear(&options);
+  if (store == NULL) {
+    fprintf(stderr, "execution_load: %s: %s\n", data_dir,
+            error != NULL ? error->message : "cannot be made");
+  }
+  return store;
+}
+
 int main(int argc, char **argv) {
-  if (argc != 3) {
-    fprintf(stderr, "usage: execution_load DATA_DIR COUNT\n");
+  if (argc < 3) {
+    fprintf(stderr, "usage: execution_load DATA_DIR COUNT [EVENTS [ANNALSD-OPTION…]]\n");
     return 2;
   }
-  g_autofree char *path = g_build_filename(argv[1], "rocksdb", NULL);
-  const struct annals_rocksdb_options options = {.path = path};
-  struct annals_store *store;
-  g_autoptr(GError) error = NULL;
-  if (g_mkdir_with_parents(argv[1], 0700) != 0 || !annals_rocksdb_open(&options, &store, &error)) {
-    fprintf(stderr, "execution_load: %s: %s\n", argv[1],
-            error != NULL ? error->message : "cannot be made");
+  char *no_options[] = {argv[0], NULL};
+  struct annals_store *store =
+      open_store(argv[1], MAX(argc - 3, 1), argc > 3 ? argv + 3 : no_options);
+  if (store == NULL) {
     return EXIT_FAILURE;
   }
   struct annals_schema *schema = annals_schema_new();
   const struct annals_history_options history = {.store = store, .schema = schema};
-  struct load load = {.history = annals_history_new(&history)};
+  struct load load = {
+      .history = annals_history_new(&history),
+      .events = argc > 3 ? strtoll(argv[3], NULL, 10) : 1,
+      .pool = make_pool(),
+  };
   pthread_mutex_init(&load.lock, NULL);
   pthread_cond_init(&load.changed, NULL);
-  fill(&load, strtoll(argv[2], NULL, 10));
+  printf("%" G_GINT64_FORMAT " events\n", fill(&load, strtoll(argv[2], NULL, 10)));
   annals_history_free(load.history);
   annals_schema_free(schema);
   store->ops->close(store);
+  g_free(load.pool);
   return EXIT_SUCCESS;
 }
