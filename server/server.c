@@ -1,7 +1,6 @@
 #include "server/server.h"
 
 #include <errno.h>
-#include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,6 +15,7 @@
 #include "server/resources.h"
 #include "server/rpc/rpc_server.h"
 #include "server/trust.h"
+#include "storage/dir.h"
 #include "storage/rocksdb/data_dir.h"
 #include "storage/rocksdb/rocksdb_store.h"
 
@@ -172,7 +172,7 @@ static bool start_ops(struct annals_server *server, GError **error) {
 
 static bool open_store(struct annals_server *server, const struct annals_options *options,
                        GError **error) {
-  if (g_mkdir_with_parents(options->data_dir, DATA_DIR_MODE) != 0) {
+  if (!annals_dir_make(options->data_dir, DATA_DIR_MODE)) {
     int why = errno;
     g_set_error(error, G_FILE_ERROR, (int)g_file_error_from_errno(why),
                 "the data directory '%s' cannot be made: %s", options->data_dir, g_strerror(why));

@@ -1,6 +1,6 @@
 """Tests written in Python that drive the real programs."""
 
-def python_test(name, data = [], tags = [], **kwargs):
+def python_test(name, data = [], more_env = {}, tags = [], **kwargs):
     """A test in <name>.py, run by Debian's Python.
 
     Not py_test: its launcher wants a `python` on PATH, which Debian does not have.
@@ -8,6 +8,7 @@ def python_test(name, data = [], tags = [], **kwargs):
     Args:
       name: the test.
       data: what it needs beside the programs and the modules of tests/e2e.
+      more_env: variables beside those that all get.
       tags: its tags.
       **kwargs: passed to the sh_test.
     """
@@ -23,12 +24,15 @@ def python_test(name, data = [], tags = [], **kwargs):
             "//tests/data:histories",
             "//tests/e2e:harness",
         ] + data,
-        env = {
-            "ANNALS": "$(rootpath //client:annals)",
-            "ANNALSD": "$(rootpath //server:annalsd)",
-            "ANNALS_HISTORIES": "tests/data/histories",
-            "PYTHONPATH": ".:proto",
-        },
+        env = dict(
+            {
+                "ANNALS": "$(rootpath //client:annals)",
+                "ANNALSD": "$(rootpath //server:annalsd)",
+                "ANNALS_HISTORIES": "tests/data/histories",
+                "PYTHONPATH": ".:proto",
+            },
+            **more_env
+        ),
         tags = tags + ["block-network"],
         **kwargs
     )

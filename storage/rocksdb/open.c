@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "storage/dir.h"
 #include "storage/rocksdb/directory.h"
 #include "storage/rocksdb/job.h"
 #include "storage/rocksdb/tuning.h"
@@ -265,7 +266,7 @@ static bool start_threads(struct annals_engine *engine,
 
 bool annals_rocksdb_open(const struct annals_rocksdb_options *options,
                          struct annals_store **ret_store, GError **error) {
-  if (g_mkdir_with_parents(options->path, 0700) != 0) {
+  if (!annals_dir_make(options->path, 0700)) {
     g_set_error(error, ANNALS_ROCKSDB_ERROR, ANNALS_ROCKSDB_ERROR_DENIED, "cannot create %s: %s",
                 options->path, g_strerror(errno));
     return false;
