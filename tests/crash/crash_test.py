@@ -29,13 +29,13 @@ def run(mode, kills, seed=None, loads=2):
 
 class CrashTest(unittest.TestCase):
     def test_kill(self):
-        run("kill", KILLS)
+        run("kill", KILLS, loads=1)
 
     def test_lost_page_cache(self):
-        run("lost", KILLS)
+        run("lost", KILLS, loads=1)
 
     def test_torn_page_cache(self):
-        run("torn", KILLS)
+        run("torn", KILLS, loads=1)
 
 
 if __name__ == "__main__":
