@@ -12,13 +12,7 @@
 #include "client/import.h"
 #include "client/list.h"
 
-struct command {
-  const char *name;
-  const char *text;
-  int (*run)(struct annals_cli *cli, char *const *argv);
-};
-
-static const struct command commands[] = {
+static const struct annals_cli_command commands[] = {
     {"import", "Append histories from files of AWS JSON", annals_import_run},
     {"history", "Print the history of an execution", annals_history_run},
     {"describe", "Print what is known of an execution", annals_describe_command_run},
@@ -26,6 +20,7 @@ static const struct command commands[] = {
     {"delete", "Delete executions and their histories", annals_delete_command_run},
     {"backup", "Have the server make a backup", annals_backup_command_run},
     {"health", "Tell whether a server takes calls", annals_health_command_run},
+    {NULL, NULL, NULL},
 };
 
 /* A server or a file, and its name, may say anything: control characters must not reach the
@@ -104,7 +99,9 @@ static GOptionContext *context_new(struct annals_cli *cli, const char *usage, co
   GOptionContext *context = g_option_context_new(usage);
   g_option_context_set_help_enabled(context, FALSE);
   g_option_context_set_summary(context, text);
-  annals_connect_add_options(&cli->connect, context);
+  if (!cli->offline) {
+    annals_connect_add_options(&cli->connect, context);
+  }
   g_option_context_add_main_entries(context, shared, NULL);
   return context;
 }
@@ -152,40 +149,57 @@ bool annals_cli_flush(struct annals_cli *cli) {
   return false;
 }
 
-static char *main_help(void) {
+static void add_help(GString *text, const struct annals_cli_command *of) {
+  for (; of != NULL && of->name != NULL; of++) {
+    g_string_append_printf(text, "  %-10s%s\n", of->name, of->text);
+  }
+}
+
+static char *main_help(const struct annals_cli_command *more) {
   GString *text = g_string_new(
       "Appends histories of workflow executions to Annals and prints "
       "them.\n\nCommands:\n");
-  for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
-    g_string_append_printf(text, "  %-10s%s\n", commands[i].name, commands[i].text);
-  }
+  add_help(text, commands);
+  add_help(text, more);
   g_string_append(text,
                   "\n'annals COMMAND --help' tells more of each.\n\n"
                   "Exit status: 0 done, 1 failed, 2 wrong arguments.");
   return g_string_free(text, FALSE);
 }
 
-static int run_command(struct annals_cli *cli, char *const *argv) {
-  for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
-    if (strcmp(commands[i].name, argv[0]) == 0) {
-      cli->command = commands[i].name;
-      return commands[i].run(cli, argv);
+static const struct annals_cli_command *find(const struct annals_cli_command *in,
+                                             const char *name) {
+  for (; in != NULL && in->name != NULL; in++) {
+    if (strcmp(in->name, name) == 0) {
+      return in;
     }
   }
-  return annals_cli_usage_error(cli, "there is no command '%s'", argv[0]);
+  return NULL;
 }
 
-int annals_cli_run(int argc, char *const *argv, FILE *out, FILE *err) {
+static int run_command(struct annals_cli *cli, char *const *argv,
+                       const struct annals_cli_command *more) {
+  const struct annals_cli_command *command = find(commands, argv[0]);
+  command = command != NULL ? command : find(more, argv[0]);
+  if (command == NULL) {
+    return annals_cli_usage_error(cli, "there is no command '%s'", argv[0]);
+  }
+  cli->command = command->name;
+  return command->run(cli, argv);
+}
+
+int annals_cli_run(int argc, char *const *argv, FILE *out, FILE *err,
+                   const struct annals_cli_command *more) {
   struct annals_cli cli = {.out = out, .err = err};
   g_auto(GStrv) args = argc > 0 ? g_strdupv((char **)argv) : g_new0(char *, 1);
   g_set_prgname("annals");
-  g_autofree char *text = main_help();
+  g_autofree char *text = main_help(more);
   g_autoptr(GOptionContext) context = context_new(&cli, "COMMAND …", text);
   /* What follows the command is the command's. */
   g_option_context_set_strict_posix(context, TRUE);
   int status;
   if (parse(&cli, context, &args, &status)) {
-    status = g_strv_length(args) > 1 ? run_command(&cli, args + 1)
+    status = g_strv_length(args) > 1 ? run_command(&cli, args + 1, more)
                                      : annals_cli_usage_error(&cli, "a command is missing");
   }
   annals_connect_clear(&cli.connect);

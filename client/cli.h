@@ -28,15 +28,24 @@ struct annals_cli {
   FILE *err;
   const char *command; /* "import"; NULL before it is known */
   struct annals_connect connect;
+  bool offline; /* the command calls no server: set before its arguments are parsed */
   gboolean help;
   int lost_errno; /* why something written to out was lost; 0: not known */
 };
 
+struct annals_cli_command {
+  const char *name;
+  const char *text; /* what it does, for --help */
+  int (*run)(struct annals_cli *cli, char *const *argv);
+};
+
 /*
  * Runs the command that argv names and returns its enum annals_exit. argv[0] is passed over.
- * Writes results to out and errors, one line each, to err.
+ * Writes results to out and errors, one line each, to err. more: commands beside the CLI's own,
+ * ended by one without a name.
  */
-int annals_cli_run(int argc, char *const *argv, FILE *out, FILE *err);
+int annals_cli_run(int argc, char *const *argv, FILE *out, FILE *err,
+                   const struct annals_cli_command *more);
 
 /* What a command takes, for --help and for parsing. */
 struct annals_cli_usage {
@@ -46,8 +55,8 @@ struct annals_cli_usage {
 };
 
 /*
- * Parses a command's arguments, argv[0] being the command's name. Those of
- * connect.h and --help are added to its options.
+ * Parses a command's arguments, argv[0] being the command's name. --help is added to its options,
+ * and unless it works offline, those of connect.h.
  *
  * Errors: returns false when there is nothing more to do, with *ret_exit to exit with: --help was
  *   asked for and printed, or the arguments are wrong and that was said.

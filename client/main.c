@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "client/cli.h"
+#include "client/offline/offline.h"
 
 /* A closed standard stream would give its number to a socket, and the output to the server. */
 static void hold_standard_streams(void) {
@@ -24,5 +25,5 @@ int main(int argc, char **argv) {
   setlocale(LC_CTYPE, "");
   /* What fails is said once, by us. */
   g_setenv("GRPC_VERBOSITY", "NONE", FALSE);
-  return annals_cli_run(argc, argv, stdout, stderr);
+  return annals_cli_run(argc, argv, stdout, stderr, annals_offline_commands);
 }

@@ -170,6 +170,17 @@ static bool start_ops(struct annals_server *server, GError **error) {
   return true;
 }
 
+/* A store begun anew where a restore was cut short would pass for the one that was to come back. */
+static bool check_restored(const char *data_dir, const char *store, GError **error) {
+  g_autofree char *restoring = g_build_filename(data_dir, ANNALS_DATA_DIR_RESTORING, NULL);
+  if (!g_file_test(restoring, G_FILE_TEST_EXISTS) || g_file_test(store, G_FILE_TEST_EXISTS)) {
+    return true;
+  }
+  g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
+              "a restore into '%s' has not ended: run it again", data_dir);
+  return false;
+}
+
 static bool open_store(struct annals_server *server, const struct annals_options *options,
                        GError **error) {
   if (!annals_dir_make(options->data_dir, DATA_DIR_MODE)) {
@@ -179,6 +190,9 @@ static bool open_store(struct annals_server *server, const struct annals_options
     return false;
   }
   g_autofree char *path = g_build_filename(options->data_dir, ANNALS_DATA_DIR_STORE, NULL);
+  if (!check_restored(options->data_dir, path, error)) {
+    return false;
+  }
   struct annals_rocksdb_options rocksdb = {
       .path = path,
       .worker_threads = server->resources.store_threads,

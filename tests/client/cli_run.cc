@@ -20,7 +20,8 @@ CliResult RunCli(std::vector<std::string> args) {
   FILE *out_file = open_memstream(&out, &out_size);
   FILE *err_file = open_memstream(&err, &err_size);
   CliResult result = {};
-  result.status = annals_cli_run(static_cast<int>(args.size()), argv.data(), out_file, err_file);
+  result.status =
+      annals_cli_run(static_cast<int>(args.size()), argv.data(), out_file, err_file, nullptr);
   fclose(out_file);
   fclose(err_file);
   result.out = std::string(out, out_size);

@@ -202,7 +202,8 @@ TEST_F(CliWithServer, SaysNothingWhenTheReaderOfAPipeHasGone) {
       argv.push_back(&arg[0]);
     }
     argv.push_back(nullptr);
-    EXPECT_EQ(annals_cli_run(static_cast<int>(args.size()), argv.data(), out, err_file), 1);
+    EXPECT_EQ(annals_cli_run(static_cast<int>(args.size()), argv.data(), out, err_file, nullptr),
+              1);
     fclose(out);
     fclose(err_file);
     EXPECT_STREQ(err, "") << output;
@@ -315,7 +316,7 @@ TEST_F(CliWithServer, LostOutputFails) {
   FILE *full = fopen("/dev/full", "w");
   ASSERT_NE(full, nullptr);
   FILE *err_file = open_memstream(&err, &err_size);
-  EXPECT_EQ(annals_cli_run(3, argv, full, err_file), 1);
+  EXPECT_EQ(annals_cli_run(3, argv, full, err_file, nullptr), 1);
   fclose(full);
   fclose(err_file);
   EXPECT_STREQ(err, "annals: history: standard output: No space left on device\n");

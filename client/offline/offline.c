@@ -1,0 +1,8 @@
+#include "client/offline/offline.h"
+
+#include "client/offline/restore.h"
+
+const struct annals_cli_command annals_offline_commands[] = {
+    {"restore", "Restore a backup into a data directory", annals_restore_command_run},
+    {NULL, NULL, NULL},
+};
