@@ -1,7 +1,8 @@
 /*
- * The C client of Annals: appends events to histories, reads them back, page by page, follows them
- * (annals_watch.h), describes, lists and deletes executions (annals_execution.h), asks how the
- * server is (annals_health.h) and what operators ask (annals_admin.h).
+ * The C client of Annals: appends events to histories, one append after the other
+ * (annals_append.h) or many at a time (annals_append_stream.h), reads them back, page by page,
+ * follows them (annals_watch.h), describes, lists and deletes executions (annals_execution.h), asks
+ * how the server is (annals_health.h) and what operators ask (annals_admin.h).
  *
  * Floor 2. Everything that a program needs is in this header; gRPC does not show through.
  *
@@ -13,8 +14,8 @@
  *
  * Threads: a client may be used by any number of threads at once; each call blocks its caller until
  *   the answer or the deadline. What is made from it (a page, a pager, a
- *   watch) belongs to one thread at a time, and may move to another. The client makes no threads
- *   but gRPC's. A program that forks does so before it opens its first client.
+ *   watch, an append stream) belongs to one thread at a time, and may move to another. The client
+ * makes no threads but gRPC's. A program that forks does so before it opens its first client.
  * Retries: what is safe to repeat (reads, and appends, which are known by their ids) is repeated
  *   where that may help, after a delay that grows and is never the same twice, or that the server
  *   asks for; within the call's timeout. annals_options.h has the limits.
@@ -35,6 +36,8 @@
 
 #include "annals/v1/history_event.pb-c.h"
 #include "client/annals_admin.h"
+#include "client/annals_append.h"
+#include "client/annals_append_stream.h"
 #include "client/annals_error.h"
 #include "client/annals_execution.h"
 #include "client/annals_health.h"
@@ -42,13 +45,6 @@
 #include "client/annals_watch.h"
 
 G_BEGIN_DECLS
-
-/* Limits of the server on one append. */
-enum {
-  ANNALS_CLIENT_APPEND_EVENTS_MAX = 1000,
-  ANNALS_CLIENT_APPEND_BYTES_MAX = 4 << 20, /* of all events together */
-  ANNALS_CLIENT_EVENT_BYTES_MAX = 1 << 20,
-};
 
 /* ------------------------------------------------------------------------------------ Client */
 
@@ -69,47 +65,6 @@ struct annals_client *annals_client_open(const struct annals_client_options *opt
 
 /* Closes the connection. No call may be running; pages may live on. NULL is fine. */
 void annals_client_close(struct annals_client *client);
-
-/* ------------------------------------------------------------------------------------ Append */
-
-/* A view of one event, serialised as annals.v1.HistoryEvent. */
-struct annals_client_event {
-  const uint8_t *data;
-  size_t size;
-};
-
-/* What to append: ids are contiguous, the first event of a history is ExecutionStarted, id 1. */
-struct annals_client_append_request {
-  const char *execution_arn;
-  size_t event_count;
-  /* One of the two is set, with event_count elements. */
-  const Annals__V1__HistoryEvent *const *events;
-  const struct annals_client_event *event_bytes;
-  /* What the first append of a history may tell and later ones may repeat; NULL or 0: nothing. */
-  const char *state_machine_arn;
-  const char *map_run_arn;
-  int32_t item_count;
-  const char *trace_header;
-};
-
-struct annals_client_append_result {
-  int64_t last_event_id;            /* of the history */
-  int32_t appended_count;           /* events that were new */
-  int32_t already_stored_count;     /* events stored before, equal to these */
-  int32_t adjusted_timestamp_count; /* timestamps raised to the previous event's */
-};
-
-/*
- * Appends events to the history of one execution, all or none. Success means they are on disk.
- *
- * Errors: INVALID_ARN, INVALID_REQUEST, INVALID_EVENT, LIMIT_EXCEEDED, EVENT_CONFLICT, EVENT_GAP,
- *   NO_SPACE, WRITES_STOPPED, OUTCOME_UNKNOWN, OVERLOADED, DRAINING, INTERNAL. After a deadline or
- *   a broken connection it is unknown whether the events are stored: repeat the append.
- */
-G_GNUC_WARN_UNUSED_RESULT
-bool annals_client_append(struct annals_client *client,
-                          const struct annals_client_append_request *request,
-                          struct annals_client_append_result *ret_result, GError **error);
 
 /* -------------------------------------------------------------------------------------- Pages */
 

@@ -47,7 +47,7 @@ static bool try(struct annals_client *client, const struct annals_client_method 
                 grpc_slice request, gpr_timespec deadline, struct annals_buffer *response,
                 GError **error) {
   struct annals_client_core_call call;
-  if (!annals_client_core_call_init(&call, client, method->path, request, deadline, error)) {
+  if (!annals_client_core_call_init(&call, client, method->path, &request, deadline, error)) {
     return false;
   }
   annals_client_core_call_start(&call, true, &call);

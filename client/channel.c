@@ -11,8 +11,11 @@ enum {
   /* gRPC's defaults, 1 s to 2 min, keep a client away from a server long after it is back. */
   RECONNECT_MS_FIRST = 200,
   RECONNECT_MS_MAX = 5000,
+  /* A connection that is dead without having been closed is found out by its silence. */
+  KEEPALIVE_MS = 30000,
+  KEEPALIVE_TIMEOUT_MS = 10000,
   PORT_MAX = 65535,
-  ARGS_MAX = 8,
+  ARGS_MAX = 10,
 };
 
 G_GNUC_PRINTF(2, 3)
@@ -159,6 +162,8 @@ grpc_channel *annals_client_channel_new(const struct annals_client_options *opti
   add_number(&args, GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
   add_number(&args, GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, RECONNECT_MS_FIRST);
   add_number(&args, GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, RECONNECT_MS_MAX);
+  add_number(&args, GRPC_ARG_KEEPALIVE_TIME_MS, KEEPALIVE_MS);
+  add_number(&args, GRPC_ARG_KEEPALIVE_TIMEOUT_MS, KEEPALIVE_TIMEOUT_MS);
   add_text(&args, GRPC_ARG_PRIMARY_USER_AGENT_STRING,
            options->user_agent != NULL ? options->user_agent : "annals-c");
   if (options->server_name != NULL) {

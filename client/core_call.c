@@ -18,7 +18,7 @@ grpc_slice annals_client_core_slice(struct annals_buffer *request) {
 
 bool annals_client_core_call_init(struct annals_client_core_call *call,
                                   struct annals_client *client, const char *path,
-                                  grpc_slice request, gpr_timespec deadline, GError **error) {
+                                  grpc_slice *request, gpr_timespec deadline, GError **error) {
   g_autoptr(GError) why = NULL;
   memset(call, 0, sizeof *call);
   call->authorization = annals_client_authorization(client->token, client->token_file, &why);
@@ -29,7 +29,7 @@ bool annals_client_core_call_init(struct annals_client_core_call *call,
   call->queue = grpc_completion_queue_create_for_next(NULL);
   call->call = grpc_channel_create_call(client->channel, NULL, GRPC_PROPAGATE_DEFAULTS, call->queue,
                                         grpc_slice_from_static_string(path), NULL, deadline, NULL);
-  call->request = grpc_raw_byte_buffer_create(&request, 1);
+  call->request = request != NULL ? grpc_raw_byte_buffer_create(request, 1) : NULL;
   grpc_metadata_array_init(&call->initial_metadata);
   grpc_metadata_array_init(&call->trailing_metadata);
   call->message = grpc_empty_slice();
@@ -62,29 +62,48 @@ static void start_batch(struct annals_client_core_call *call, const grpc_op *ops
 
 void annals_client_core_call_start(struct annals_client_core_call *call, bool unary, void *tag) {
   grpc_op ops[ANNALS_CLIENT_CORE_OPS] = {0};
+  size_t count = 0;
   grpc_metadata authorization = {
       .key = grpc_slice_from_static_string("authorization"),
       .value = grpc_empty_slice(),
   };
-  ops[0].op = GRPC_OP_SEND_INITIAL_METADATA;
   if (call->authorization != NULL) {
     authorization.value = grpc_slice_from_copied_string(call->authorization);
-    ops[0].data.send_initial_metadata.count = 1;
-    ops[0].data.send_initial_metadata.metadata = &authorization;
+    ops[count].data.send_initial_metadata.count = 1;
+    ops[count].data.send_initial_metadata.metadata = &authorization;
   }
-  ops[1].op = GRPC_OP_SEND_MESSAGE;
-  ops[1].data.send_message.send_message = call->request;
-  ops[2].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
-  ops[3].op = GRPC_OP_RECV_INITIAL_METADATA;
-  ops[3].data.recv_initial_metadata.recv_initial_metadata = &call->initial_metadata;
-  ops[4].op = GRPC_OP_RECV_STATUS_ON_CLIENT;
-  ops[4].data.recv_status_on_client.trailing_metadata = &call->trailing_metadata;
-  ops[4].data.recv_status_on_client.status = &call->status;
-  ops[4].data.recv_status_on_client.status_details = &call->message;
-  ops[5].op = GRPC_OP_RECV_MESSAGE;
-  ops[5].data.recv_message.recv_message = &call->response;
-  start_batch(call, ops, unary ? 6 : 5, tag);
+  ops[count++].op = GRPC_OP_SEND_INITIAL_METADATA;
+  if (call->request != NULL) {
+    ops[count].op = GRPC_OP_SEND_MESSAGE;
+    ops[count++].data.send_message.send_message = call->request;
+    ops[count++].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
+  }
+  ops[count].op = GRPC_OP_RECV_INITIAL_METADATA;
+  ops[count++].data.recv_initial_metadata.recv_initial_metadata = &call->initial_metadata;
+  ops[count].op = GRPC_OP_RECV_STATUS_ON_CLIENT;
+  ops[count].data.recv_status_on_client.trailing_metadata = &call->trailing_metadata;
+  ops[count].data.recv_status_on_client.status = &call->status;
+  ops[count++].data.recv_status_on_client.status_details = &call->message;
+  if (unary) {
+    ops[count].op = GRPC_OP_RECV_MESSAGE;
+    ops[count++].data.recv_message.recv_message = &call->response;
+  }
+  start_batch(call, ops, count, tag);
   grpc_slice_unref(authorization.value);
+}
+
+void annals_client_core_call_send(struct annals_client_core_call *call, grpc_slice message,
+                                  void *tag) {
+  grpc_op op = {.op = GRPC_OP_SEND_MESSAGE};
+  g_clear_pointer(&call->request, grpc_byte_buffer_destroy);
+  call->request = grpc_raw_byte_buffer_create(&message, 1);
+  op.data.send_message.send_message = call->request;
+  start_batch(call, &op, 1, tag);
+}
+
+void annals_client_core_call_send_close(struct annals_client_core_call *call, void *tag) {
+  grpc_op op = {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT};
+  start_batch(call, &op, 1, tag);
 }
 
 void annals_client_core_call_receive(struct annals_client_core_call *call, void *tag) {

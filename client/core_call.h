@@ -26,8 +26,8 @@ struct annals_client {
 struct annals_client_core_call {
   grpc_completion_queue *queue; /* its own: no thread ever takes another's event */
   grpc_call *call;
-  char *authorization; /* of the call's metadata; NULL: none */
-  grpc_byte_buffer *request;
+  char *authorization;       /* of the call's metadata; NULL: none */
+  grpc_byte_buffer *request; /* the last that was sent; NULL: none yet */
   grpc_byte_buffer *response;
   grpc_metadata_array initial_metadata;
   grpc_metadata_array trailing_metadata;
@@ -36,13 +36,14 @@ struct annals_client_core_call {
 };
 
 /*
- * Makes a call of path that sends request, which it takes a reference of. Nothing is sent yet.
+ * Makes a call of path that sends request, which it takes a reference of; NULL: a stream, whose
+ * messages follow. Nothing is sent yet.
  * Errors: INVALID_ARGUMENT, when the token cannot be read; there is nothing to clear then.
  */
 G_GNUC_WARN_UNUSED_RESULT
 bool annals_client_core_call_init(struct annals_client_core_call *call,
                                   struct annals_client *client, const char *path,
-                                  grpc_slice request, gpr_timespec deadline, GError **error);
+                                  grpc_slice *request, gpr_timespec deadline, GError **error);
 
 /* Frees the call. Nothing of it may be under way but what its cancellation ends. */
 void annals_client_core_call_clear(struct annals_client_core_call *call);
@@ -53,10 +54,15 @@ grpc_slice annals_client_core_slice(struct annals_buffer *request);
 enum { ANNALS_CLIENT_CORE_OPS = 6 };
 
 /*
- * Starts the batch that sends the whole request and receives the status, and with it, if unary, the
- * one answer. tag comes when all of that has happened.
+ * Starts the batch that sends the whole request, if there is one, and receives the status, and with
+ * it, if unary, the one answer. tag comes when all of that has happened.
  */
 void annals_client_core_call_start(struct annals_client_core_call *call, bool unary, void *tag);
+
+/* Starts sending a message, of which it takes a reference, or the end of them. One at a time. */
+void annals_client_core_call_send(struct annals_client_core_call *call, grpc_slice message,
+                                  void *tag);
+void annals_client_core_call_send_close(struct annals_client_core_call *call, void *tag);
 
 /* Starts receiving a message into call->response. */
 void annals_client_core_call_receive(struct annals_client_core_call *call, void *tag);

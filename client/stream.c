@@ -8,6 +8,8 @@
 
 struct annals_client_stream {
   struct annals_client_core_call call;
+  bool sending;
+  bool deaf; /* nothing more can be sent */
   bool receiving;
   bool drained; /* there are no more messages */
   bool ended;   /* the status is there */
@@ -18,9 +20,10 @@ struct annals_client_stream *annals_client_stream_new(struct annals_client *clie
                                                       struct annals_buffer *request,
                                                       GError **error) {
   struct annals_client_stream *stream = g_new0(struct annals_client_stream, 1);
-  grpc_slice slice = annals_client_core_slice(request);
-  bool ok = annals_client_core_call_init(&stream->call, client, path, slice,
-                                         gpr_inf_future(GPR_CLOCK_MONOTONIC), error);
+  grpc_slice slice = request != NULL ? annals_client_core_slice(request) : grpc_empty_slice();
+  bool ok =
+      annals_client_core_call_init(&stream->call, client, path, request != NULL ? &slice : NULL,
+                                   gpr_inf_future(GPR_CLOCK_MONOTONIC), error);
   grpc_slice_unref(slice);
   if (!ok) {
     g_free(stream);
@@ -46,6 +49,42 @@ static gpr_timespec time_of(int64_t until_us) {
                       gpr_time_from_micros(until_us - g_get_monotonic_time(), GPR_TIMESPAN));
 }
 
+static void unref_bytes(void *bytes) {
+  g_bytes_unref(bytes);
+}
+
+bool annals_client_stream_is_sending(const struct annals_client_stream *stream) {
+  return stream->sending;
+}
+
+void annals_client_stream_send(struct annals_client_stream *stream, GBytes *message) {
+  gsize size;
+  const void *data = g_bytes_get_data(message, &size);
+  g_assert(!stream->sending);
+  if (stream->deaf || stream->ended) {
+    return;
+  }
+  grpc_slice slice =
+      grpc_slice_new_with_user_data((void *)data, size, unref_bytes, g_bytes_ref(message));
+  stream->sending = true;
+  annals_client_core_call_send(&stream->call, slice, &stream->sending);
+  grpc_slice_unref(slice);
+}
+
+void annals_client_stream_send_close(struct annals_client_stream *stream) {
+  g_assert(!stream->sending);
+  if (!stream->deaf && !stream->ended) {
+    stream->sending = true;
+    stream->deaf = true;
+    annals_client_core_call_send_close(&stream->call, &stream->sending);
+  }
+}
+
+static void take_sent(struct annals_client_stream *stream, bool ok) {
+  stream->sending = false;
+  stream->deaf = stream->deaf || !ok;
+}
+
 /* Takes what has happened; returns whether a message is there. */
 static bool take(struct annals_client_stream *stream, const void *tag) {
   if (tag == &stream->ended) {
@@ -57,11 +96,15 @@ static bool take(struct annals_client_stream *stream, const void *tag) {
   return !stream->drained;
 }
 
+static bool is_over(const struct annals_client_stream *stream) {
+  return stream->ended && stream->drained && !stream->sending;
+}
+
 enum annals_client_stream_result annals_client_stream_receive(struct annals_client_stream *stream,
                                                               int64_t until_us,
                                                               struct annals_buffer *message,
                                                               GError **error) {
-  while (!stream->ended || !stream->drained) {
+  while (!is_over(stream)) {
     if (!stream->receiving && !stream->drained) {
       stream->receiving = true;
       annals_client_core_call_receive(&stream->call, &stream->receiving);
@@ -69,6 +112,10 @@ enum annals_client_stream_result annals_client_stream_receive(struct annals_clie
     grpc_event event = grpc_completion_queue_next(stream->call.queue, time_of(until_us), NULL);
     if (event.type == GRPC_QUEUE_TIMEOUT) {
       return ANNALS_CLIENT_STREAM_TIMEOUT;
+    }
+    if (event.tag == &stream->sending) {
+      take_sent(stream, event.success != 0);
+      return ANNALS_CLIENT_STREAM_SENT;
     }
     if (take(stream, event.tag)) {
       return annals_client_core_call_take(&stream->call, message, error)

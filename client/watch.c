@@ -1,12 +1,7 @@
-#include <pthread.h>
-#include <time.h>
-
 #include "client/call.h"
-#include "client/core_call.h"
 #include "client/error.h"
 #include "client/exchange.h"
-#include "client/retry.h"
-#include "client/stream.h"
+#include "client/session.h"
 #include "proto/wire.h"
 
 /*
@@ -25,7 +20,7 @@ enum {
 };
 
 struct annals_client_watch {
-  struct annals_client *client;
+  struct annals_client_session session;
   struct annals_client_watch_request request;
   char *execution_arn;
   int64_t next_id;
@@ -33,21 +28,13 @@ struct annals_client_watch {
   struct annals_wire_reader reader; /* of what of the message is to come */
   int64_t opened_us;
   int64_t heard_us;
-  int64_t lost_us; /* when the server was lost; 0: it has not been reached yet */
-  int failures;    /* since it was reached */
-  int64_t retry_us;
   bool ended;
-
-  pthread_mutex_t lock; /* of what follows; the stream itself is the watch's thread's */
-  pthread_cond_t changed;
-  struct annals_client_stream *stream; /* NULL: none */
-  bool cancelled;
 };
 
 struct annals_client_watch *annals_client_watch_new(
     struct annals_client *client, const struct annals_client_watch_request *request) {
   struct annals_client_watch *watch = g_new0(struct annals_client_watch, 1);
-  watch->client = client;
+  annals_client_session_init(&watch->session, client);
   watch->request = *request;
   watch->execution_arn = g_strdup(annals_client_text(request->execution_arn));
   if (watch->request.silence_ms <= 0) {
@@ -55,60 +42,21 @@ struct annals_client_watch *annals_client_watch_new(
   }
   watch->next_id = request->from_event_id == 0 ? 1 : request->from_event_id;
   annals_buffer_init(&watch->message, ANNALS_CLIENT_RESPONSE_BYTES_MAX);
-  pthread_mutex_init(&watch->lock, NULL);
-  pthread_condattr_t attributes;
-  pthread_condattr_init(&attributes);
-  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-  pthread_cond_init(&watch->changed, &attributes);
-  pthread_condattr_destroy(&attributes);
   return watch;
-}
-
-static void set_stream(struct annals_client_watch *watch, struct annals_client_stream *stream) {
-  pthread_mutex_lock(&watch->lock);
-  struct annals_client_stream *before = watch->stream;
-  watch->stream = stream;
-  pthread_mutex_unlock(&watch->lock);
-  annals_client_stream_free(before);
 }
 
 void annals_client_watch_free(struct annals_client_watch *watch) {
   if (watch == NULL) {
     return;
   }
-  set_stream(watch, NULL);
-  pthread_cond_destroy(&watch->changed);
-  pthread_mutex_destroy(&watch->lock);
+  annals_client_session_clear(&watch->session);
   annals_buffer_clear(&watch->message);
   g_free(watch->execution_arn);
   g_free(watch);
 }
 
 void annals_client_watch_cancel(struct annals_client_watch *watch) {
-  pthread_mutex_lock(&watch->lock);
-  watch->cancelled = true;
-  if (watch->stream != NULL) {
-    annals_client_stream_cancel(watch->stream);
-  }
-  pthread_cond_broadcast(&watch->changed);
-  pthread_mutex_unlock(&watch->lock);
-}
-
-static bool is_cancelled(struct annals_client_watch *watch) {
-  pthread_mutex_lock(&watch->lock);
-  bool cancelled = watch->cancelled;
-  pthread_mutex_unlock(&watch->lock);
-  return cancelled;
-}
-
-/* Waits until then, or for the cancellation. */
-static void wait_until(struct annals_client_watch *watch, int64_t until_us) {
-  const struct timespec until = {.tv_sec = until_us / G_USEC_PER_SEC,
-                                 .tv_nsec = until_us % G_USEC_PER_SEC * 1000};
-  pthread_mutex_lock(&watch->lock);
-  while (!watch->cancelled && pthread_cond_timedwait(&watch->changed, &watch->lock, &until) == 0) {
-  }
-  pthread_mutex_unlock(&watch->lock);
+  annals_client_session_cancel(&watch->session);
 }
 
 /* --- events --- */
@@ -173,43 +121,22 @@ static bool open_stream(struct annals_client_watch *watch, GError **error) {
     return false;
   }
   struct annals_client_stream *stream = annals_client_stream_new(
-      watch->client, "/annals.v1.HistoryService/WatchExecutionHistory", &request, error);
+      watch->session.client, "/annals.v1.HistoryService/WatchExecutionHistory", &request, error);
   if (stream == NULL) {
     return false;
   }
-  set_stream(watch, stream);
+  annals_client_session_set_stream(&watch->session, stream);
   watch->opened_us = g_get_monotonic_time();
   watch->heard_us = watch->opened_us;
   return true;
 }
 
-/* Tells whether it is worth to come back after so much failure. */
-static bool has_hope(const struct annals_client_watch *watch, int64_t now_us) {
-  if (watch->lost_us == 0) {
-    return watch->failures < watch->client->attempts_max;
+/* The stream has broken, maybe after it has shown that there is a server. */
+static bool lose(struct annals_client_watch *watch, GError *why, GError **error) {
+  if (watch->heard_us > watch->opened_us || g_get_monotonic_time() - watch->opened_us > PROOF_US) {
+    annals_client_session_prove(&watch->session);
   }
-  return now_us - watch->lost_us < watch->client->timeout_ms * 1000;
-}
-
-/* The stream has broken. Takes the error; returns false when it is the watch's. */
-static bool plan_retry(struct annals_client_watch *watch, GError *why, GError **error) {
-  int64_t now_us = g_get_monotonic_time();
-  int64_t delay_ms;
-  if (watch->heard_us > watch->opened_us || now_us - watch->opened_us > PROOF_US) {
-    watch->lost_us = now_us;
-    watch->failures = 0;
-  }
-  watch->failures++;
-  if (has_hope(watch, now_us) && annals_client_retry_delay(why, watch->failures, &delay_ms)) {
-    watch->retry_us = now_us + delay_ms * 1000;
-    g_error_free(why);
-    return true;
-  }
-  watch->lost_us = 0;
-  watch->failures = 0;
-  watch->retry_us = 0;
-  g_propagate_error(error, why);
-  return false;
+  return annals_client_session_lose(&watch->session, why, error);
 }
 
 static bool fail_late(int64_t until_us, GError **error) {
@@ -225,13 +152,15 @@ static bool receive(struct annals_client_watch *watch, int64_t until_us, GError 
   int64_t silent_us = watch->heard_us + watch->request.silence_ms * 1000;
   GError *why = NULL;
   drop_message(watch);
-  switch (annals_client_stream_receive(watch->stream, MIN(until_us, silent_us), &watch->message,
-                                       &why)) {
+  switch (annals_client_stream_receive(watch->session.stream, MIN(until_us, silent_us),
+                                       &watch->message, &why)) {
     case ANNALS_CLIENT_STREAM_MESSAGE:
       watch->heard_us = MAX(g_get_monotonic_time(), watch->opened_us + 1);
       watch->reader = (struct annals_wire_reader){watch->message.data,
                                                   watch->message.data + watch->message.len};
       return true;
+    case ANNALS_CLIENT_STREAM_SENT: /* a watch sends nothing behind its request */
+      g_assert_not_reached();
     case ANNALS_CLIENT_STREAM_TIMEOUT:
       if (g_get_monotonic_time() < silent_us) {
         return true;
@@ -243,27 +172,27 @@ static bool receive(struct annals_client_watch *watch, int64_t until_us, GError 
       watch->ended = why == NULL;
       break;
   }
-  set_stream(watch, NULL);
-  if (why != NULL && is_cancelled(watch)) {
-    g_clear_error(&why);
+  if (why != NULL) {
+    return lose(watch, why, error);
   }
-  return why == NULL || plan_retry(watch, why, error);
+  annals_client_session_set_stream(&watch->session, NULL);
+  return true;
 }
 
 /* Does the next thing; returns false when the caller has to know. */
 static bool go_on(struct annals_client_watch *watch, int64_t until_us, GError **error) {
-  if (is_cancelled(watch)) {
+  if (annals_client_session_is_cancelled(&watch->session)) {
     annals_client_error_set(error, ANNALS_CLIENT_CANCELLED, "", "the watch was cancelled");
     return false;
   }
-  if (watch->stream != NULL) {
+  if (watch->session.stream != NULL) {
     return receive(watch, until_us, error) &&
            (watch->reader.at != NULL || watch->ended || fail_late(until_us, error));
   }
-  if (g_get_monotonic_time() >= watch->retry_us) {
+  if (g_get_monotonic_time() >= watch->session.retry_us) {
     return open_stream(watch, error);
   }
-  wait_until(watch, MIN(watch->retry_us, until_us));
+  annals_client_session_wait(&watch->session, MIN(watch->session.retry_us, until_us));
   return fail_late(until_us, error);
 }
 
@@ -274,7 +203,7 @@ bool annals_client_watch_next(struct annals_client_watch *watch, int64_t timeout
   for (;;) {
     if (!take_event(watch, &event, error)) {
       drop_message(watch);
-      set_stream(watch, NULL);
+      annals_client_session_set_stream(&watch->session, NULL);
       return false;
     }
     if (event.data != NULL || watch->ended) {

@@ -150,17 +150,45 @@ void FakeServer::Loop() {
   }
 }
 
-void FakeServer::Serve() {
+// Returns false at the end of what the client sends.
+bool FakeServer::Receive(std::string *message) {
   grpc_byte_buffer *request = nullptr;
   grpc_op receive = {};
   receive.op = GRPC_OP_RECV_MESSAGE;
   receive.data.recv_message.recv_message = &request;
   g_assert(grpc_call_start_batch(call_, &receive, 1, Tag(&kReceived), nullptr) == GRPC_CALL_OK);
   Wait(&kReceived);
-  FakeReply reply = handler_(StringOf(details_.method), StringOf(request));
-  if (request != nullptr) {
-    grpc_byte_buffer_destroy(request);
+  *message = StringOf(request);
+  if (request == nullptr) {
+    return false;
   }
+  grpc_byte_buffer_destroy(request);
+  return true;
+}
+
+// Answers message by message; returns how it all ends.
+FakeReply FakeServer::Converse() {
+  std::string message;
+  FakeReply reply;
+  for (;;) {
+    bool more = Receive(&message);
+    if (!more && reply.goes_on) {
+      reply = FakeReply();
+      reply.without_body = true;
+      return reply;
+    }
+    reply = handler_(StringOf(details_.method), message);
+    if (!reply.goes_on) {
+      return reply;
+    }
+    Open();
+    SendMessage(reply.body);
+  }
+}
+
+void FakeServer::Serve() {
+  opened_ = false;
+  FakeReply reply = Converse();
   std::this_thread::sleep_for(std::chrono::milliseconds(reply.delay_ms));
   Send(reply);
   grpc_call_unref(call_);
@@ -182,21 +210,32 @@ void FakeServer::Send(const FakeReply &reply) {
   }
 }
 
-void FakeServer::SendMessages(const FakeReply &reply) {
-  grpc_op op = {};
-  op.op = GRPC_OP_SEND_INITIAL_METADATA;
-  g_assert(grpc_call_start_batch(call_, &op, 1, Tag(&kSent), nullptr) == GRPC_CALL_OK);
-  Wait(&kSent);
-  for (const std::string &message : reply.messages) {
-    grpc_slice slice = SliceOf(message);
-    grpc_byte_buffer *buffer = grpc_raw_byte_buffer_create(&slice, 1);
-    op = {};
-    op.op = GRPC_OP_SEND_MESSAGE;
-    op.data.send_message.send_message = buffer;
+void FakeServer::Open() {
+  if (!opened_) {
+    grpc_op op = {};
+    op.op = GRPC_OP_SEND_INITIAL_METADATA;
     g_assert(grpc_call_start_batch(call_, &op, 1, Tag(&kSent), nullptr) == GRPC_CALL_OK);
     Wait(&kSent);
-    grpc_byte_buffer_destroy(buffer);
-    grpc_slice_unref(slice);
+    opened_ = true;
+  }
+}
+
+void FakeServer::SendMessage(const std::string &message) {
+  grpc_slice slice = SliceOf(message);
+  grpc_byte_buffer *buffer = grpc_raw_byte_buffer_create(&slice, 1);
+  grpc_op op = {};
+  op.op = GRPC_OP_SEND_MESSAGE;
+  op.data.send_message.send_message = buffer;
+  g_assert(grpc_call_start_batch(call_, &op, 1, Tag(&kSent), nullptr) == GRPC_CALL_OK);
+  Wait(&kSent);
+  grpc_byte_buffer_destroy(buffer);
+  grpc_slice_unref(slice);
+}
+
+void FakeServer::SendMessages(const FakeReply &reply) {
+  Open();
+  for (const std::string &message : reply.messages) {
+    SendMessage(message);
   }
 }
 

@@ -26,11 +26,13 @@ struct FakeReply {
   int delay_ms = 0;                        // before answering
   std::vector<std::string> messages = {};  // of a stream, before the status; for one without body
   bool stalled = false;                    // no status: the client has to end it
+  bool goes_on = false;  // the body answers one message of a stream: the next is asked for
 };
 
 class FakeServer {
  public:
-  // Gets the method's path and the serialised request; runs on the server's thread.
+  // Gets the method's path and the serialised request, or the next message of a stream that goes
+  // on; runs on the server's thread.
   using Handler = std::function<FakeReply(const std::string &, const std::string &)>;
 
   explicit FakeServer(Handler handler);
@@ -44,6 +46,10 @@ class FakeServer {
  private:
   void Loop();
   void Serve();
+  FakeReply Converse();
+  bool Receive(std::string *message);
+  void Open();
+  void SendMessage(const std::string &message);
   void Send(const FakeReply &reply);
   void SendMessages(const FakeReply &reply);
   void SendStatus(const FakeReply &reply);
@@ -58,6 +64,7 @@ class FakeServer {
   grpc_metadata_array metadata_;
   bool stopped_ = false;
   bool closed_ = false;  // the call, by either side
+  bool opened_ = false;
   std::thread thread_;
 };
 
