@@ -125,6 +125,7 @@ static void start_execution(const struct annals_append *append,
 static void drop_record(struct annals_append *append) {
   g_clear_pointer(&append->record, g_free);
   append->record_size = 0;
+  append->closes = false;
   annals_listing_places_clear(&append->old_places);
   annals_listing_places_clear(&append->new_places);
 }
@@ -134,6 +135,8 @@ static void make_record(struct annals_append *append, struct annals_execution *e
   annals_batch_apply(append->batch, stored_count(append), execution);
   annals_listing_places_init(&append->new_places, execution);
   append->record = annals_execution_write(execution, &append->record_size);
+  append->closes = execution->stopped;
+  append->stop_seconds = execution->stop_seconds;
 }
 
 /*
@@ -392,6 +395,9 @@ static bool finish_write(struct annals_append *append) {
   if (outcome == ANNALS_STORE_OK) {
     annals_watchers_tell(annals_history_watchers(append->history), append->request.execution_arn,
                          false);
+    if (append->closes) {
+      annals_history_note_closed(append->history, append->stop_seconds);
+    }
     return finish(append, stored_count(append), append->write.last_id);
   }
   if (outcome != ANNALS_STORE_CONFLICT) {

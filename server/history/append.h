@@ -49,6 +49,8 @@ struct annals_append {
   size_t record_size; /* 0: the record and its places stay as they are */
   struct annals_listing_places old_places;
   struct annals_listing_places new_places;
+  bool closes; /* the execution has ended, as the record has it */
+  int64_t stop_seconds;
 };
 
 /*

@@ -6,13 +6,15 @@
 #include "server/history/watchers.h"
 
 /*
- *   TAIL ──► RECORD ──► DELETE ──► done
- *    ▲                    │
- *    └────────────────────┘ a writer has appended
+ *   RECORD ──────────► DELETE ──► done
+ *    │  ▲                │
+ *    ▼  │                │ the history ends elsewhere
+ *   TAIL ◄───────────────┘
  *
- * TAIL learns where the history ends, RECORD where the execution stands in listings, DELETE deletes
- * on condition that the history still ends there: then the record is still the one that was read.
- * Each state may suspend, and any may fail.
+ * RECORD tells where the execution stands in listings and, if it has ended, where its history most
+ * likely ends, too; else TAIL does, and the record is read again behind it. DELETE deletes on
+ * condition that the history ends there: then the record is still the one that was read. What is
+ * not wanted, as the record says, ends behind RECORD. Each state may suspend, and any may fail.
  */
 enum step { STEP_TAIL, STEP_RECORD, STEP_DELETE };
 
@@ -108,6 +110,20 @@ static bool finish_tail(struct annals_delete *deletion) {
   return true;
 }
 
+static bool take_record(struct annals_delete *deletion, const struct annals_execution *execution) {
+  if (deletion->wanted != NULL && !deletion->wanted(deletion, execution)) {
+    deletion->kept = true;
+    return false;
+  }
+  if (deletion->last_id == 0) {
+    deletion->last_id = execution->stop_event_id;
+  }
+  annals_listing_places_clear(&deletion->places);
+  annals_listing_places_init(&deletion->places, execution);
+  deletion->step = deletion->last_id > 0 ? STEP_DELETE : STEP_TAIL;
+  return true;
+}
+
 static bool finish_record(struct annals_delete *deletion) {
   if (deletion->get.op.outcome != ANNALS_STORE_OK) {
     return fail_read(deletion, &deletion->get.op);
@@ -118,11 +134,9 @@ static bool finish_record(struct annals_delete *deletion) {
   if (!ok) {
     return fail(deletion, annals_history_damage_error("the execution's record"));
   }
-  annals_listing_places_clear(&deletion->places);
-  annals_listing_places_init(&deletion->places, &execution);
+  bool more = take_record(deletion, &execution);
   annals_execution_clear(&execution);
-  deletion->step = STEP_DELETE;
-  return true;
+  return more;
 }
 
 /* The texts of failed writes speak of appends, where the outcome is unknown. */
@@ -184,15 +198,20 @@ static enum annals_progress advance(struct annals_delete *deletion) {
   return ANNALS_DONE;
 }
 
+enum annals_progress annals_delete_run_own(struct annals_history *history,
+                                           struct annals_delete *deletion) {
+  deletion->history = history;
+  deletion->step = STEP_RECORD;
+  return start_step(deletion) ? advance(deletion) : ANNALS_PENDING;
+}
+
 enum annals_progress annals_delete_run(struct annals_history *history,
                                        struct annals_delete *deletion) {
-  deletion->history = history;
   deletion->error = check_request(history, &deletion->request);
   if (deletion->error != NULL) {
     return ANNALS_DONE;
   }
-  deletion->step = STEP_TAIL;
-  return start_step(deletion) ? advance(deletion) : ANNALS_PENDING;
+  return annals_delete_run_own(history, deletion);
 }
 
 void annals_delete_clear(struct annals_delete *deletion) {

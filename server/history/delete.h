@@ -8,6 +8,7 @@
 
 #include "server/history/authorization.h"
 #include "server/history/cancel.h"
+#include "server/history/execution_record.h"
 #include "server/history/history.h"
 #include "server/history/listing_place.h"
 
@@ -25,14 +26,17 @@ struct annals_delete {
   void (*on_done)(struct annals_delete *deletion);
   void *owner;                        /* the caller's own */
   const struct annals_cancel *cancel; /* whether anybody waits; NULL: always */
+  /* Asked of the execution as it stands whether it is to go; NULL: it is. On any thread; quick. */
+  bool (*wanted)(struct annals_delete *deletion, const struct annals_execution *execution);
 
+  bool kept;     /* result: it was not wanted; error is NULL then */
   GError *error; /* result: NULL, or why the execution may still be there */
 
   /* Private from here on. */
   struct annals_history *history;
   int step;
   int attempts;
-  int64_t last_id;
+  int64_t last_id; /* of the history; 0: not known yet */
   struct annals_store_tail tail;
   struct annals_store_get get;
   struct annals_store_delete removal;
@@ -52,6 +56,14 @@ struct annals_delete {
 G_GNUC_WARN_UNUSED_RESULT
 enum annals_progress annals_delete_run(struct annals_history *history,
                                        struct annals_delete *deletion);
+
+/*
+ * Deletes an execution because the server wants it: nobody is asked whether it may, and the
+ * request, whose ARN is one that the store has given, is not checked. All else is the same.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+enum annals_progress annals_delete_run_own(struct annals_history *history,
+                                           struct annals_delete *deletion);
 
 /* Frees what the deletion holds. */
 void annals_delete_clear(struct annals_delete *deletion);

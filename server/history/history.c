@@ -1,11 +1,16 @@
 #include "server/history/history.h"
 
+#include <pthread.h>
+
 #include "server/history/error.h"
 #include "server/history/watchers.h"
 
 struct annals_history {
   struct annals_history_options options;
   struct annals_watchers *watchers;
+
+  pthread_mutex_t lock; /* of all below; a leaf */
+  int64_t earliest_closed_s;
 };
 
 enum {
@@ -22,6 +27,8 @@ struct annals_history *annals_history_new(const struct annals_history_options *o
   struct annals_history *history = g_new0(struct annals_history, 1);
   history->options = *options;
   history->watchers = annals_watchers_new();
+  pthread_mutex_init(&history->lock, NULL);
+  history->earliest_closed_s = INT64_MAX;
   if (history->options.page_bytes_max == 0) {
     history->options.page_bytes_max = PAGE_BYTES_DEFAULT;
   }
@@ -39,6 +46,7 @@ void annals_history_free(struct annals_history *history) {
     return;
   }
   annals_watchers_free(history->watchers);
+  pthread_mutex_destroy(&history->lock);
   g_free(history);
 }
 
@@ -48,6 +56,20 @@ const struct annals_history_options *annals_history_options(const struct annals_
 
 struct annals_watchers *annals_history_watchers(const struct annals_history *history) {
   return history->watchers;
+}
+
+void annals_history_note_closed(struct annals_history *history, int64_t stop_seconds) {
+  pthread_mutex_lock(&history->lock);
+  history->earliest_closed_s = MIN(history->earliest_closed_s, stop_seconds);
+  pthread_mutex_unlock(&history->lock);
+}
+
+int64_t annals_history_take_earliest_closed(struct annals_history *history) {
+  pthread_mutex_lock(&history->lock);
+  int64_t earliest_s = history->earliest_closed_s;
+  history->earliest_closed_s = INT64_MAX;
+  pthread_mutex_unlock(&history->lock);
+  return earliest_s;
 }
 
 int64_t annals_history_now_us(const struct annals_history *history) {

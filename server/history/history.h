@@ -1,8 +1,8 @@
 /*
  * The domain: histories of executions, on whatever store is below.
  *
- * Floor 2. Knows no transport and no engine. One struct annals_history serves all threads; it is
- * read-only after annals_history_new.
+ * Floor 2. Knows no transport and no engine. One struct annals_history serves all threads; what
+ * changes in it after annals_history_new has locks of its own.
  *
  * Operations (page.h, append.h) run as those of the store do: the caller fills a struct, keeps it
  * and all it points to alive, and calls. ANNALS_DONE: the result is there. ANNALS_PENDING: on_done
@@ -52,6 +52,13 @@ const struct annals_history_options *annals_history_options(const struct annals_
 
 /* Gives those who watch executions. */
 struct annals_watchers *annals_history_watchers(const struct annals_history *history);
+
+/* Takes note of an execution that has ended, as is stored by now. */
+void annals_history_note_closed(struct annals_history *history, int64_t stop_seconds);
+
+/* Tells when the earliest of those ended that have been noted since the last call; INT64_MAX:
+ * there was none. */
+int64_t annals_history_take_earliest_closed(struct annals_history *history);
 
 /* Tells the time in microseconds since 1970. */
 int64_t annals_history_now_us(const struct annals_history *history);

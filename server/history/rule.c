@@ -48,9 +48,12 @@ static bool is_action(const char *word) {
                                     strchr(colon + 1, ':') == NULL && g_str_is_ascii(word));
 }
 
-/* `*`, or what can match an ARN. */
-static bool is_arn_pattern(const char *word) {
+bool annals_arn_pattern_check(const char *word) {
   return *word == '*' || g_str_has_prefix(word, "arn:");
+}
+
+bool annals_arn_pattern_matches(const char *pattern, const char *arn) {
+  return matches(pattern, arn, false);
 }
 
 G_GNUC_PRINTF(2, 3)
@@ -89,7 +92,7 @@ static bool check(const struct annals_rule *rule, GError **error) {
     }
   }
   for (char **arn = rule->arns; *arn != NULL; arn++) {
-    if (!is_arn_pattern(*arn)) {
+    if (!annals_arn_pattern_check(*arn)) {
       return refuse(error, "'%s' is not an ARN, such as arn:aws:states:*:123456789012:*, nor *",
                     *arn);
     }

@@ -35,6 +35,12 @@ void annals_rule_free(struct annals_rule *rule);
  */
 bool annals_rule_allows(const struct annals_rule *rule, const char *action, const char *arn);
 
+/* Tells whether a word can be a pattern of ARNs: `*` and more, or `arn:` and more. */
+bool annals_arn_pattern_check(const char *word);
+
+/* Tells whether an ARN fits a pattern. Cost: as annals_rule_allows. */
+bool annals_arn_pattern_matches(const char *pattern, const char *arn);
+
 G_END_DECLS
 
 #endif

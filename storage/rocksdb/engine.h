@@ -63,6 +63,7 @@ struct annals_job {
   struct annals_deletion deletion;     /* of a deletion */
   struct annals_write write;           /* of an append or a deletion */
   struct annals_tail_entry *entry;     /* of those and a tail: what it waits for */
+  bool once;                           /* nobody will want again what is read to load it */
   /* what to do when the entry is there and pinned for this job */
   void (*ready)(struct annals_job *job);
 };

@@ -128,7 +128,8 @@ static enum annals_status load_pass(struct annals_engine *engine, struct annals_
 /* The loader is itself among those who wait: its job goes on with theirs. */
 static void load_on(struct annals_job *job) {
   struct annals_job loader = *job;
-  enum annals_status status = load_pass(loader.engine, loader.entry, ANNALS_TIER_DISK);
+  enum annals_tier tier = loader.once ? ANNALS_TIER_DISK_ONCE : ANNALS_TIER_DISK;
+  enum annals_status status = load_pass(loader.engine, loader.entry, tier);
   g_assert(status != ANNALS_STATUS_INCOMPLETE);
 }
 

@@ -211,7 +211,9 @@ static enum annals_store_progress engine_delete(struct annals_store *store,
   if (!annals_engine_begin(engine, &deletion->op)) {
     return ANNALS_STORE_DONE;
   }
-  annals_job_need_tail(annals_job_new(engine, &deletion->op), deletion->arn, delete_ready);
+  struct annals_job *job = annals_job_new(engine, &deletion->op);
+  job->once = true;
+  annals_job_need_tail(job, deletion->arn, delete_ready);
   return annals_engine_submit(engine, &deletion->op);
 }
 
