@@ -24,6 +24,9 @@ enum { OPTION_COUNT = G_N_ELEMENTS(options_table) };
 
 static const char config_group[] = "annalsd";
 
+/* Others read these. */
+static const char *const other_groups[] = {"retention", NULL};
+
 static const char summary[] =
     "Keeps the event histories of workflow executions and gives them back: over gRPC, and to AWS\n"
     "clients as Step Functions' GetExecutionHistory, DescribeExecution and ListExecutions.";
@@ -32,12 +35,14 @@ static const char description[] =
     "Each option can also be given as an environment variable (ANNALS_DATA_DIR for --data-dir) or\n"
     "in the group [annalsd] of the configuration file (data-dir=…). A flag counts for more than "
     "the\n"
-    "environment, and the environment for more than the file.\n"
+    "environment, and the environment for more than the file. Its group [retention] has periods "
+    "for\n"
+    "some state machines: ARN=30d or ARN=never, where * in the ARN stands for any characters.\n"
     "\n"
     "When it is ready to serve, annalsd prints one line on standard output:\n"
     "  annalsd ready grpc=HOST:PORT gateway=HOST:PORT ops=HOST:PORT\n"
-    "It logs JSON lines on standard error, reads certificates, credentials and page token keys\n"
-    "again when they have changed and on SIGHUP, and stops on SIGTERM or SIGINT.";
+    "It logs JSON lines on standard error, reads certificates, credentials, page token keys and\n"
+    "[retention] again when they have changed and on SIGHUP, and stops on SIGTERM or SIGINT.";
 
 /* What flags gave: a string for each option, NULL where there was none. */
 struct flags {
@@ -114,7 +119,7 @@ static bool is_option(const char *name) {
 static bool check_keys(GKeyFile *file, const char *path, GError **error) {
   g_auto(GStrv) groups = g_key_file_get_groups(file, NULL);
   for (char **group = groups; *group != NULL; group++) {
-    if (strcmp(*group, config_group) != 0) {
+    if (strcmp(*group, config_group) != 0 && !g_strv_contains(other_groups, *group)) {
       g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s: unknown group [%s]", path,
                   *group);
       return false;
@@ -131,10 +136,14 @@ static bool check_keys(GKeyFile *file, const char *path, GError **error) {
   return true;
 }
 
-/* Loads the file that --config or ANNALS_CONFIG names, if any. */
-static bool load_config(const struct flags *flags, GKeyFile *file, GError **error) {
+/* Tells what file --config or ANNALS_CONFIG names; "": none. */
+static const char *config_path(const struct flags *flags) {
   const char *path = flags->config != NULL ? flags->config : g_getenv("ANNALS_CONFIG");
-  if (path == NULL || *path == '\0') {
+  return path != NULL ? path : "";
+}
+
+static bool load_config(const char *path, GKeyFile *file, GError **error) {
+  if (*path == '\0') {
     return true;
   }
   g_autoptr(GError) why = NULL;
@@ -222,7 +231,8 @@ bool annals_options_read(int argc, char **argv, struct annals_options *ret_optio
   struct flags flags = {0};
   struct annals_options options = {0};
   g_autoptr(GKeyFile) file = g_key_file_new();
-  bool ok = parse_flags(argc, argv, &flags, error) && load_config(&flags, file, error);
+  bool ok = parse_flags(argc, argv, &flags, error) && load_config(config_path(&flags), file, error);
+  options.config = g_strdup(config_path(&flags));
   for (size_t i = 0; ok && i < OPTION_COUNT; i++) {
     g_autofree char *from = NULL;
     g_autofree char *text = find_value(&options_table[i], flags.values[i], file, &from, error);
@@ -243,5 +253,6 @@ void annals_options_clear(struct annals_options *options) {
       g_free(*(char **)((char *)options + options_table[i].offset));
     }
   }
+  g_free(options->config);
   *options = (struct annals_options){0};
 }

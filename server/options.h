@@ -2,7 +2,8 @@
  * The options of annalsd, from flags, environment and configuration file, in this order of
  * precedence.
  *
- * Floor 4. The table is option.def.
+ * Floor 4. The table is option.def. What the file has beside the options is not read here
+ * (retention_config.h).
  */
 #ifndef ANNALS_SERVER_OPTIONS_H_
 #define ANNALS_SERVER_OPTIONS_H_
@@ -23,6 +24,7 @@ struct annals_options {
 #undef ANNALS_OPTION_TEXT
 #undef ANNALS_OPTION_NUMBER
 #undef ANNALS_OPTION_SWITCH
+  char *config; /* the configuration file; "": none */
 };
 
 /*

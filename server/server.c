@@ -13,6 +13,7 @@
 #include "server/ops/listen.h"
 #include "server/ops/ops_server.h"
 #include "server/resources.h"
+#include "server/retention_thread.h"
 #include "server/rpc/rpc_server.h"
 #include "server/trust.h"
 #include "storage/dir.h"
@@ -30,6 +31,7 @@ struct annals_server {
   struct annals_health_probe probe;
   struct annals_trust *trust;
   struct annals_resources resources;
+  struct annals_retention_thread *retention;
   char *region; /* NULL: any */
   int drain_delay_ms;
   int drain_timeout_ms;
@@ -162,6 +164,12 @@ static bool read_quotas(struct annals_server *server, const struct annals_option
   return server->quotas != NULL;
 }
 
+static bool read_retention(struct annals_server *server, const struct annals_options *options,
+                           GError **error) {
+  server->retention = annals_retention_thread_new(options, server->trust->reload, error);
+  return server->retention != NULL;
+}
+
 static bool start_ops(struct annals_server *server, GError **error) {
   if (!annals_ops_server_start(server->ops_socket, &server->health, &server->ops, error)) {
     return false;
@@ -266,14 +274,15 @@ bool annals_server_start(const struct annals_options *options, struct annals_ser
   server->region = *options->region == '\0' ? NULL : g_strdup(options->region);
   server->trust = annals_trust_new(options, error);
   if (server->trust == NULL || !annals_resources_read(options, &server->resources, error) ||
-      !read_quotas(server, options, error) || !take_ports(server, options, error) ||
-      !start_ops(server, error) || !open_store(server, options, error) ||
-      !load_token_key(server, options, error)) {
+      !read_quotas(server, options, error) || !read_retention(server, options, error) ||
+      !take_ports(server, options, error) || !start_ops(server, error) ||
+      !open_store(server, options, error) || !load_token_key(server, options, error)) {
     annals_server_free(server);
     return false;
   }
   make_history(server, options);
-  if (!start_gateway(server, error)) {
+  if (!start_gateway(server, error) ||
+      !annals_retention_thread_start(server->retention, server->history, error)) {
     annals_server_free(server);
     return false;
   }
@@ -310,6 +319,7 @@ void annals_server_free(struct annals_server *server) {
     return;
   }
   annals_health_set_phase(&server->health, ANNALS_HEALTH_DRAINING);
+  annals_retention_thread_free(server->retention);
   g_usleep((gulong)server->drain_delay_ms * MS_PER_SECOND);
   annals_gateway_free(server->gateway);
   if (server->rpc != NULL) {

@@ -1,0 +1,121 @@
+#include "server/retention_thread.h"
+
+#include <pthread.h>
+
+#include "server/history/error.h"
+#include "server/history/retention.h"
+#include "server/ops/log.h"
+#include "server/retention_config.h"
+
+struct annals_retention_thread {
+  char *period; /* of the option */
+  char *config; /* the configuration file; "": none */
+  int64_t deletions_per_second;
+  struct annals_retention_policy *policy; /* until it runs */
+  struct annals_retention *retention;     /* NULL: it does not run */
+  pthread_t thread;
+  enum annals_reason problem; /* that ended the last pass, */
+  bool has_problem;           /* if one did */
+};
+
+static bool reload(void *context, GError **error) {
+  struct annals_retention_thread *thread = context;
+  struct annals_retention_policy *policy =
+      annals_retention_config_read(thread->period, thread->config, error);
+  if (policy == NULL) {
+    return false;
+  }
+  annals_retention_set_policy(thread->retention, policy);
+  return true;
+}
+
+struct annals_retention_thread *annals_retention_thread_new(const struct annals_options *options,
+                                                            struct annals_reload *reload_list,
+                                                            GError **error) {
+  struct annals_retention_thread *thread = g_new0(struct annals_retention_thread, 1);
+  thread->period = g_strdup(options->retention);
+  thread->config = g_strdup(options->config);
+  thread->deletions_per_second = options->retention_rate;
+  if (*thread->config != '\0') {
+    const char *paths[] = {thread->config, NULL};
+    annals_reload_add(reload_list, "retention periods", paths, reload, thread);
+  }
+  thread->policy = annals_retention_config_read(thread->period, thread->config, error);
+  if (thread->policy == NULL) {
+    annals_retention_thread_free(thread);
+    return NULL;
+  }
+  return thread;
+}
+
+/* A pass that has found nothing to do is not told of but to those who look for it. */
+static void log_pass(const struct annals_retention_counts *counts, int64_t duration_us) {
+  enum annals_log_level level =
+      counts->deleted + counts->kept + counts->failed > 0 ? ANNALS_LOG_INFO : ANNALS_LOG_DEBUG;
+  ANNALS_LOG_AT(level, "retention pass", ANNALS_LOG_NUMBER("deleted", counts->deleted),
+                ANNALS_LOG_NUMBER("kept", counts->kept),
+                ANNALS_LOG_NUMBER("failed", counts->failed),
+                ANNALS_LOG_NUMBER("examined", counts->examined),
+                ANNALS_LOG_NUMBER("duration_ms", duration_us / 1000));
+}
+
+/* What lasts is said once: passes may come ten times a second. */
+static void log_problem(struct annals_retention_thread *thread, const GError *error) {
+  enum annals_reason reason = annals_error_reason(error);
+  if (thread->has_problem && thread->problem == reason) {
+    return;
+  }
+  thread->has_problem = true;
+  thread->problem = reason;
+  annals_log_warning("retention pass cut short",
+                     ANNALS_LOG_TEXT("reason", annals_reason_info(reason)->name),
+                     ANNALS_LOG_TEXT("error", annals_error_detail(error)));
+}
+
+static void *run(void *data) {
+  struct annals_retention_thread *thread = data;
+  do {
+    g_autoptr(GError) error = NULL;
+    struct annals_retention_counts counts;
+    int64_t start_us = g_get_monotonic_time();
+    bool whole = annals_retention_pass(thread->retention, &counts, &error);
+    log_pass(&counts, g_get_monotonic_time() - start_us);
+    if (whole) {
+      thread->has_problem = false;
+    } else {
+      log_problem(thread, error);
+    }
+  } while (annals_retention_wait(thread->retention));
+  return NULL;
+}
+
+bool annals_retention_thread_start(struct annals_retention_thread *thread,
+                                   struct annals_history *history, GError **error) {
+  struct annals_retention *retention = annals_retention_new(history, thread->deletions_per_second);
+  annals_retention_set_policy(retention, g_steal_pointer(&thread->policy));
+  thread->retention = retention;
+  int errnum = pthread_create(&thread->thread, NULL, run, thread);
+  if (errnum != 0) {
+    g_set_error(error, G_THREAD_ERROR, G_THREAD_ERROR_AGAIN,
+                "cannot start the retention thread: %s", g_strerror(errnum));
+    g_clear_pointer(&thread->retention, annals_retention_free);
+    return false;
+  }
+  pthread_setname_np(thread->thread, "annals-retain");
+  return true;
+}
+
+void annals_retention_thread_free(struct annals_retention_thread *thread) {
+  if (thread == NULL) {
+    return;
+  }
+  if (thread->retention != NULL) {
+    annals_retention_stop(thread->retention);
+    pthread_join(thread->thread, NULL);
+    annals_retention_free(thread->retention);
+  }
+  annals_retention_policy_free(thread->policy);
+  g_free(thread->period);
+  g_free(thread->config);
+  g_free(thread);
+}
