@@ -2,8 +2,9 @@
  * Fills a data directory with executions of one state machine, by the domain itself: for
  * measurements of what depends on their number and size.
  *
- * Usage: execution_load DATA_DIR COUNT [EVENTS [ANNALSD-OPTION…]]
- * The server must not be running. Executions are named by their number, and start a second apart.
+ * Usage: execution_load DATA_DIR COUNT [EVENTS [FIRST [ANNALSD-OPTION…]]]
+ * The server must not be running. Executions are named by their number, from FIRST (0) on, and
+ * start a second apart.
  * Each has about EVENTS events (half of that to half as much again), and all but one in a hundred
  * have ended; with 1, the default, they have just begun. Every other one is written event by event,
  * as engines do that wait for each step, the rest four at a time; 4,096 are under way at once. Of
@@ -60,6 +61,8 @@ struct load {
   struct annals_history *history;
   int64_t events; /* that an execution has in the mean */
   char *pool;     /* text that payloads are cut from */
+  int64_t event_count;
+  int64_t event_bytes;
   pthread_mutex_t lock;
   pthread_cond_t changed;
   struct slot *idle; /* under lock */
@@ -176,6 +179,8 @@ static void append_next(struct load *load, struct slot *slot) {
   size_t count_max = slot->number % 2 == 0 ? 1 : EVENTS_AT_ONCE;
   while (count < count_max && slot->done_count < slot->event_count) {
     make_event(load, slot, ++slot->done_count, &slot->events[count]);
+    load->event_count++;
+    load->event_bytes += (int64_t)slot->events[count].len;
     slot->views[count] =
         (struct annals_event_bytes){slot->events[count].data, slot->events[count].len};
     count++;
@@ -229,24 +234,21 @@ static void free_slots(struct slot *slots) {
   g_free(slots);
 }
 
-static int64_t fill(struct load *load, int64_t count) {
+static void fill(struct load *load, int64_t first, int64_t count) {
   struct slot *slots = make_slots(load);
-  int64_t events = 0;
-  int64_t number = 0;
+  int64_t number = first;
   for (int finished = 0; finished < IN_FLIGHT;) {
     struct slot *slot = take(load);
-    if (slot->done_count == slot->event_count && number == count) {
+    if (slot->done_count == slot->event_count && number == first + count) {
       finished++;
       continue;
     }
     if (slot->done_count == slot->event_count) {
       begin(load, slot, number++);
-      events += slot->event_count;
     }
     append_next(load, slot);
   }
   free_slots(slots);
-  return events;
 }
 
 /* --- the store --- */
@@ -272,14 +274,24 @@ static struct annals_store *open_store(const char *data_dir, int argc, char **ar
   return store;
 }
 
+/* What this process has had written to disks. 0: the system does not tell. */
+static int64_t written_bytes(void) {
+  g_autofree char *text = NULL;
+  if (!g_file_get_contents("/proc/self/io", &text, NULL, NULL)) {
+    return 0;
+  }
+  const char *line = strstr(text, "\nwrite_bytes: ");
+  return line == NULL ? 0 : strtoll(line + strlen("\nwrite_bytes: "), NULL, 10);
+}
+
 int main(int argc, char **argv) {
   if (argc < 3) {
-    fprintf(stderr, "usage: execution_load DATA_DIR COUNT [EVENTS [ANNALSD-OPTION…]]\n");
+    fprintf(stderr, "usage: execution_load DATA_DIR COUNT [EVENTS [FIRST [ANNALSD-OPTION…]]]\n");
     return 2;
   }
   char *no_options[] = {argv[0], NULL};
   struct annals_store *store =
-      open_store(argv[1], MAX(argc - 3, 1), argc > 3 ? argv + 3 : no_options);
+      open_store(argv[1], MAX(argc - 4, 1), argc > 4 ? argv + 4 : no_options);
   if (store == NULL) {
     return EXIT_FAILURE;
   }
@@ -292,10 +304,15 @@ int main(int argc, char **argv) {
   };
   pthread_mutex_init(&load.lock, NULL);
   pthread_cond_init(&load.changed, NULL);
-  printf("%" G_GINT64_FORMAT " events\n", fill(&load, strtoll(argv[2], NULL, 10)));
+  gint64 start_us = g_get_monotonic_time();
+  fill(&load, argc > 4 ? strtoll(argv[4], NULL, 10) : 0, strtoll(argv[2], NULL, 10));
   annals_history_free(load.history);
   annals_schema_free(schema);
   store->ops->close(store);
+  printf("events=%" G_GINT64_FORMAT " event_bytes=%" G_GINT64_FORMAT
+         " written_bytes=%" G_GINT64_FORMAT " seconds=%.1f\n",
+         load.event_count, load.event_bytes, written_bytes(),
+         (double)(g_get_monotonic_time() - start_us) / G_USEC_PER_SEC);
   g_free(load.pool);
   return EXIT_SUCCESS;
 }

@@ -1,7 +1,9 @@
 /*
- * Load for a gRPC server: the same unary call over and over, a fixed number of them in flight.
+ * Load for a gRPC server: unary calls of one method, a fixed number of them in flight.
  *
- * Usage: grpc_load HOST:PORT METHOD REQUEST_FILE IN_FLIGHT SECONDS
+ * Usage: grpc_load HOST:PORT METHOD REQUESTS_FILE IN_FLIGHT SECONDS
+ * The file holds requests, each after its length as 4 bytes, most significant first; they are sent
+ * in turn, over and over.
  * Prints `calls=N seconds=S calls_per_second=R reply_bytes=B`; fails if any call does.
  */
 #include <glib.h>
@@ -13,6 +15,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { RECEIVE_BYTES_MAX = 64 * 1024 * 1024, ARGUMENTS = 6 };
 
@@ -20,7 +23,9 @@ struct load {
   grpc_channel *channel;
   grpc_completion_queue *queue;
   grpc_slice method;
-  grpc_slice request;
+  grpc_slice *requests;
+  size_t request_count;
+  size_t next_request;
   gint64 until_us;
   guint64 calls;
   guint64 reply_bytes; /* of the last call */
@@ -41,7 +46,8 @@ static void begin(struct load *load, struct call *call) {
   *call = (struct call){0};
   grpc_metadata_array_init(&call->initial);
   grpc_metadata_array_init(&call->trailing);
-  call->request = grpc_raw_byte_buffer_create(&load->request, 1);
+  call->request = grpc_raw_byte_buffer_create(&load->requests[load->next_request], 1);
+  load->next_request = (load->next_request + 1) % load->request_count;
   call->call =
       grpc_channel_create_call(load->channel, NULL, GRPC_PROPAGATE_DEFAULTS, load->queue,
                                load->method, NULL, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
@@ -103,21 +109,40 @@ static grpc_channel *connect_to(const char *target) {
   return channel;
 }
 
+/* Cuts the file's bytes into requests. */
+static bool read_requests(struct load *load, const char *bytes, size_t size) {
+  for (size_t at = 0; at < size;) {
+    guint32 length;
+    if (size - at < sizeof length) {
+      return false;
+    }
+    memcpy(&length, bytes + at, sizeof length);
+    length = GUINT32_FROM_BE(length);
+    at += sizeof length;
+    if (size - at < length) {
+      return false;
+    }
+    load->requests = g_renew(grpc_slice, load->requests, load->request_count + 1);
+    load->requests[load->request_count++] = grpc_slice_from_copied_buffer(bytes + at, length);
+    at += length;
+  }
+  return load->request_count > 0;
+}
+
 int main(int argc, char **argv) {
-  g_autofree char *request = NULL;
-  gsize request_bytes;
-  if (argc != ARGUMENTS || !g_file_get_contents(argv[3], &request, &request_bytes, NULL)) {
-    fprintf(stderr, "usage: grpc_load HOST:PORT METHOD REQUEST_FILE IN_FLIGHT SECONDS\n");
+  g_autofree char *requests = NULL;
+  gsize size;
+  struct load load = {0};
+  grpc_init();
+  if (argc != ARGUMENTS || !g_file_get_contents(argv[3], &requests, &size, NULL) ||
+      !read_requests(&load, requests, size)) {
+    fprintf(stderr, "usage: grpc_load HOST:PORT METHOD REQUESTS_FILE IN_FLIGHT SECONDS\n");
     return 2;
   }
   double seconds = g_ascii_strtod(argv[5], NULL);
-  grpc_init();
-  struct load load = {
-      .channel = connect_to(argv[1]),
-      .queue = grpc_completion_queue_create_for_next(NULL),
-      .method = grpc_slice_from_copied_string(argv[2]),
-      .request = grpc_slice_from_copied_buffer(request, request_bytes),
-  };
+  load.channel = connect_to(argv[1]);
+  load.queue = grpc_completion_queue_create_for_next(NULL);
+  load.method = grpc_slice_from_copied_string(argv[2]);
   gint64 start_us = g_get_monotonic_time();
   load.until_us = start_us + (gint64)(seconds * G_USEC_PER_SEC);
   run(&load, (unsigned)strtoul(argv[4], NULL, 10));

@@ -52,7 +52,8 @@ for i in range(2, 101):
     events.append({"timestamp": 1700000000 + i / 8, "type": "PassStateEntered", "id": i, "previousEventId": i - 1,
                    "stateEnteredEventDetails": details})
 json.dump({"events": events}, open(work + "/history.json", "w"))
-open(work + "/request.bin", "wb").write(b"\x0a" + bytes([len(arn)]) + arn.encode())
+request = b"\x0a" + bytes([len(arn)]) + arn.encode()
+open(work + "/requests.bin", "wb").write(len(request).to_bytes(4, "big") + request)
 open(work + "/request.lua", "w").write(
     'wrk.method = "POST"\nwrk.body = \'{"executionArn":"%s"}\'\n'
     'wrk.headers["X-Amz-Target"] = "AWSStepFunctions.GetExecutionHistory"\n'
@@ -64,7 +65,7 @@ start annalsd "$bin/server/annalsd" --data-dir "$work/data" --log-level error \
 "$bin/client/annals" import --endpoint "$(address annalsd grpc)" --execution-arn "$arn" "$work/history.json"
 
 load() { # load ADDRESS IN_FLIGHT SECONDS -> calls per second
-  taskset -c 1 "$bin/tests/bench/grpc_load" "$1" "$method" "$work/request.bin" "$2" "$3" |
+  taskset -c 1 "$bin/tests/bench/grpc_load" "$1" "$method" "$work/requests.bin" "$2" "$3" |
     tee "$work/load" | sed 's/.*calls_per_second=\([0-9]*\).*/\1/'
 }
 wrk_load() { # wrk_load ADDRESS -> requests per second
