@@ -5,6 +5,8 @@
 #include "storage/rocksdb/backup.h"
 #include "storage/rocksdb/job.h"
 
+enum { FLUSHED_ON_CLOSE_BYTES = 16 << 20 };
+
 /* ---- read ---------------------------------------------------------------------------------- */
 
 static enum annals_status read_pass(struct annals_engine *engine, struct annals_store_read *read,
@@ -289,7 +291,27 @@ void annals_engine_free(struct annals_engine *engine) {
   g_free(engine);
 }
 
-/* What is acknowledged is in the log and synced: nothing is left to flush. */
+/* What is acknowledged is in the log and synced. A long log is spared the next start, which would
+ * read it; not on a full disk, nor after a write that failed. */
+static void flush_long_log(struct annals_engine *engine) {
+  uint64_t bytes = 0;
+  for (int i = 0; i < ANNALS_FAMILY_COUNT; i++) {
+    uint64_t family_bytes = 0;
+    rocksdb_property_int_cf(engine->db, engine->families[i], "rocksdb.cur-size-all-mem-tables",
+                            &family_bytes);
+    bytes += family_bytes;
+  }
+  if (bytes < FLUSHED_ON_CLOSE_BYTES || engine_health(&engine->store) != ANNALS_STORE_HEALTHY) {
+    return;
+  }
+  rocksdb_flushoptions_t *options = rocksdb_flushoptions_create();
+  for (int i = 0; i < ANNALS_FAMILY_COUNT; i++) {
+    g_autofree char *error = NULL;
+    rocksdb_flush_cf(engine->db, options, engine->families[i], &error);
+  }
+  rocksdb_flushoptions_destroy(options);
+}
+
 static void engine_close(struct annals_store *store) {
   struct annals_engine *engine = (struct annals_engine *)store;
   pthread_mutex_lock(&engine->lock);
@@ -298,6 +320,7 @@ static void engine_close(struct annals_store *store) {
     pthread_cond_wait(&engine->quiet, &engine->lock);
   }
   pthread_mutex_unlock(&engine->lock);
+  flush_long_log(engine);
   annals_engine_free(engine);
 }
 
