@@ -19,11 +19,14 @@ struct source {
   struct stamp *stamps; /* one for each path */
   bool (*read)(void *context, GError **error);
   void *context;
+  struct annals_series *successes;
+  struct annals_series *failures;
   bool due;      /* what was read is not what is there */
   char *problem; /* why it could not be read; NULL: it could */
 };
 
 struct annals_reload {
+  struct annals_metrics *metrics;
   GPtrArray *sources; /* struct source * */
 };
 
@@ -36,8 +39,9 @@ static void free_source(gpointer data) {
   g_free(source);
 }
 
-struct annals_reload *annals_reload_new(void) {
+struct annals_reload *annals_reload_new(struct annals_metrics *metrics) {
   struct annals_reload *reload = g_new0(struct annals_reload, 1);
+  reload->metrics = metrics;
   reload->sources = g_ptr_array_new_with_free_func(free_source);
   return reload;
 }
@@ -73,6 +77,10 @@ void annals_reload_add(struct annals_reload *reload, const char *what, const cha
                        bool (*read)(void *context, GError **error), void *context) {
   struct source *source = g_new0(struct source, 1);
   source->what = g_strdup(what);
+  const char *const success[] = {what, "success"};
+  const char *const failure[] = {what, "failure"};
+  source->successes = annals_metrics_series(reload->metrics, ANNALS_METRIC_RELOADS, success);
+  source->failures = annals_metrics_series(reload->metrics, ANNALS_METRIC_RELOADS, failure);
   source->paths = g_strdupv((char **)paths);
   source->stamps = g_new0(struct stamp, g_strv_length(source->paths));
   source->read = read;
@@ -85,6 +93,7 @@ void annals_reload_add(struct annals_reload *reload, const char *what, const cha
 static void read_source(struct source *source, bool asked) {
   g_autoptr(GError) error = NULL;
   source->due = !source->read(source->context, &error);
+  annals_series_add(source->due ? source->failures : source->successes, 1);
   if (!source->due) {
     g_autofree char *message = g_strconcat(source->what, " reloaded", NULL);
     annals_log_write(ANNALS_LOG_INFO, message, NULL, 0);

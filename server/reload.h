@@ -14,13 +14,16 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#include "server/ops/metrics.h"
+
 G_BEGIN_DECLS
 
 enum { ANNALS_RELOAD_LOOK_S = 2 };
 
 struct annals_reload;
 
-struct annals_reload *annals_reload_new(void);
+/* metrics: where readings are counted; must outlive reload. */
+struct annals_reload *annals_reload_new(struct annals_metrics *metrics);
 void annals_reload_free(struct annals_reload *reload);
 
 /*

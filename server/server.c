@@ -12,9 +12,11 @@
 #include "server/ops/health.h"
 #include "server/ops/listen.h"
 #include "server/ops/ops_server.h"
+#include "server/ops/process_metrics.h"
 #include "server/resources.h"
 #include "server/retention_thread.h"
 #include "server/rpc/rpc_server.h"
+#include "server/store_metrics.h"
 #include "server/trust.h"
 #include "storage/dir.h"
 #include "storage/rocksdb/data_dir.h"
@@ -27,6 +29,7 @@ enum {
 
 /* In the order in which they are made; freed the other way round. */
 struct annals_server {
+  struct annals_metrics *metrics;
   struct annals_health health;
   struct annals_health_probe probe;
   struct annals_trust *trust;
@@ -43,6 +46,7 @@ struct annals_server {
   char *gateway_address;
   char *grpc_host; /* without the port */
   struct annals_rpc_server *rpc;
+  struct annals_store_metrics *store_metrics;
   struct annals_store *store;
   char *backup_dir;     /* absolute; NULL: none */
   char *token_key_path; /* in the data directory; NULL: the key is elsewhere */
@@ -109,8 +113,8 @@ static void rpc_options(struct annals_server *server, const struct annals_option
       .health = &server->health,
       .tls = server->trust->tls,
       .keyring = server->trust->keyring,
-      .held_bytes_max = server->resources.held_bytes_max,
-      .admitted_bytes_max = server->resources.admitted_bytes_max,
+#include "server/ops/process_metrics.h"
+#include "server/resources.h"
       .calls_max = (unsigned)options->grpc_max_calls,
       .streams_max = (unsigned)options->grpc_max_streams,
       .connection_streams_max = (unsigned)options->grpc_max_connection_streams,
@@ -171,7 +175,8 @@ static bool read_retention(struct annals_server *server, const struct annals_opt
 }
 
 static bool start_ops(struct annals_server *server, GError **error) {
-  if (!annals_ops_server_start(server->ops_socket, &server->health, &server->ops, error)) {
+  if (!annals_ops_server_start(server->ops_socket, &server->health, server->metrics, &server->ops,
+                               error)) {
     return false;
   }
   server->ops_socket = -1;
@@ -206,13 +211,14 @@ static bool open_store(struct annals_server *server, const struct annals_options
       .worker_threads = server->resources.store_threads,
       .tuning = server->resources.store,
       .min_free_bytes = (uint64_t)options->min_free_space << 20,
+      .observer = annals_store_metrics_observer(server->store_metrics),
   };
   if (!annals_rocksdb_open(&rocksdb, &server->store, error)) {
     return false;
   }
   server->probe = (struct annals_health_probe){.why_dead = why_dead, .context = server->store};
   annals_health_set_probe(&server->health, &server->probe);
-  return true;
+  return annals_store_metrics_start(server->store_metrics, server->store, error);
 }
 
 static bool read_token_key(void *context, GError **error) {
@@ -252,6 +258,7 @@ static bool start_gateway(struct annals_server *server, GError **error) {
       .listen_socket = server->gateway_socket,
       .history = server->history,
       .keyring = server->trust->keyring,
+      .metrics = server->metrics,
       .region = server->region,
       .tls = server->trust->tls,
       .reply_bytes_max = server->resources.reply_bytes_max,
@@ -272,7 +279,10 @@ bool annals_server_start(const struct annals_options *options, struct annals_ser
   server->backup_dir =
       *options->backup_dir == '\0' ? NULL : g_canonicalize_filename(options->backup_dir, NULL);
   server->region = *options->region == '\0' ? NULL : g_strdup(options->region);
-  server->trust = annals_trust_new(options, error);
+  server->metrics = annals_metrics_new();
+  annals_process_metrics_add(server->metrics);
+  server->store_metrics = annals_store_metrics_new(server->metrics);
+  server->trust = annals_trust_new(options, server->metrics, error);
   if (server->trust == NULL || !annals_resources_read(options, &server->resources, error) ||
       !read_quotas(server, options, error) || !read_retention(server, options, error) ||
       !take_ports(server, options, error) || !start_ops(server, error) ||
@@ -328,12 +338,14 @@ void annals_server_free(struct annals_server *server) {
   }
   annals_health_set_probe(&server->health, NULL);
   annals_ops_server_free(server->ops);
+  annals_store_metrics_stop(server->store_metrics);
   annals_history_free(server->history);
   annals_schema_free(server->schema);
   annals_token_key_free(server->token_key);
   if (server->store != NULL) {
     server->store->ops->close(server->store);
   }
+  annals_store_metrics_free(server->store_metrics);
   close_socket(server->ops_socket);
   close_socket(server->gateway_socket);
   g_free(server->ops_address);
@@ -344,5 +356,6 @@ void annals_server_free(struct annals_server *server) {
   g_free(server->backup_dir);
   g_free(server->token_key_path);
   annals_trust_free(server->trust);
+  annals_metrics_free(server->metrics);
   g_free(server);
 }

@@ -2,8 +2,11 @@
 
 #include "server/ops/log.h"
 
-static void warn_of_times(struct annals_tls *tls) {
-  struct annals_tls_identity *identity = annals_tls_get(tls);
+/* Tells when the certificate expires, and warns when it is not good now. */
+static void tell_times(const struct annals_trust *trust) {
+  struct annals_tls_identity *identity = annals_tls_get(trust->tls);
+  annals_metrics_set(trust->metrics, ANNALS_METRIC_CERTIFICATE_EXPIRY, NULL,
+                     identity->not_after_s * G_USEC_PER_SEC);
   int64_t now_s = g_get_real_time() / G_USEC_PER_SEC;
   const char *problem = now_s > identity->not_after_s    ? "the certificate has expired"
                         : now_s < identity->not_before_s ? "the certificate is not valid yet"
@@ -24,7 +27,7 @@ static bool read_tls(void *context, GError **error) {
   if (!annals_tls_reload(trust->tls, error)) {
     return false;
   }
-  warn_of_times(trust->tls);
+  tell_times(trust);
   return true;
 }
 
@@ -53,7 +56,7 @@ static bool open_tls(struct annals_trust *trust, const struct annals_options *op
   if (trust->tls == NULL) {
     return false;
   }
-  warn_of_times(trust->tls);
+  tell_times(trust);
   return true;
 }
 
@@ -73,9 +76,11 @@ static bool open_credentials(struct annals_trust *trust, const struct annals_opt
   return trust->keyring != NULL;
 }
 
-struct annals_trust *annals_trust_new(const struct annals_options *options, GError **error) {
+struct annals_trust *annals_trust_new(const struct annals_options *options,
+                                      struct annals_metrics *metrics, GError **error) {
   struct annals_trust *trust = g_new0(struct annals_trust, 1);
-  trust->reload = annals_reload_new();
+  trust->metrics = metrics;
+  trust->reload = annals_reload_new(metrics);
   if (!open_tls(trust, options, error) || !open_credentials(trust, options, error)) {
     annals_trust_free(trust);
     return NULL;

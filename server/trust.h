@@ -18,6 +18,7 @@
 G_BEGIN_DECLS
 
 struct annals_trust {
+  struct annals_metrics *metrics;
   struct annals_reload *reload;
   struct annals_tls *tls;         /* NULL: without TLS */
   struct annals_keyring *keyring; /* NULL: callers are not asked who they are */
@@ -27,11 +28,13 @@ struct annals_trust {
  * Reads the files that the options name.
  *
  * A certificate whose time is over is served all the same, with a warning in the log.
+ * metrics: where readings are counted, and when the certificate expires; must outlive the result.
  * Memory: the caller frees the result.
  * Errors: one line that names the file or the option, of the domain of what failed.
  */
 G_GNUC_WARN_UNUSED_RESULT
-struct annals_trust *annals_trust_new(const struct annals_options *options, GError **error);
+struct annals_trust *annals_trust_new(const struct annals_options *options,
+                                      struct annals_metrics *metrics, GError **error);
 void annals_trust_free(struct annals_trust *trust);
 
 /*

@@ -29,6 +29,7 @@
 
 #include "storage/maintenance.h"
 #include "storage/operation.h"
+#include "storage/statistics.h"
 
 G_BEGIN_DECLS
 
@@ -167,7 +168,7 @@ struct annals_store_list {
 
 struct annals_store;
 
-/* The operations of an engine. All but the last are required. */
+/* The operations of an engine. All but the last two are required. */
 struct annals_store_ops {
   const char *name;
   enum annals_store_progress (*read)(struct annals_store *store, struct annals_store_read *read);
@@ -183,9 +184,10 @@ struct annals_store_ops {
   /* Waits for operations under way, then frees the store. */
   void (*close)(struct annals_store *store);
 
-  /* Those of maintenance.h, which may be NULL. */
+  /* Those of maintenance.h and statistics.h, which may be NULL. */
   enum annals_store_progress (*backup)(struct annals_store *store,
                                        struct annals_store_backup *backup);
+  void (*statistics)(struct annals_store *store, const struct annals_store_figures *figures);
 };
 
 /* An open store: the first member of every engine's own struct. */

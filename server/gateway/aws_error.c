@@ -1,5 +1,6 @@
 #include "server/gateway/aws_error.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "proto/aws_json.h"
@@ -38,32 +39,43 @@ static const struct {
 struct line {
   const char *name;
   unsigned http_status;
+  const char *reason;
 };
 
-static const struct line gateway_lines[] = {
-    [ANNALS_GATEWAY_ERROR_SERIALIZATION] = {"SerializationException", 400},
-    [ANNALS_GATEWAY_ERROR_UNKNOWN_OPERATION] = {"UnknownOperationException", 400},
-    [ANNALS_GATEWAY_ERROR_NOT_FOUND] = {"UnknownOperationException", 404},
-    [ANNALS_GATEWAY_ERROR_BODY_TOO_LARGE] = {"RequestEntityTooLargeException", 413},
-    [ANNALS_GATEWAY_ERROR_AMBIGUOUS_HTTP] = {"SerializationException", 400},
-    [ANNALS_GATEWAY_ERROR_HEAD_TOO_LARGE] = {"SerializationException", 431},
-    [ANNALS_GATEWAY_ERROR_HTTP_VERSION] = {"SerializationException", 505},
-    [ANNALS_GATEWAY_ERROR_MISSING_AUTHENTICATION] = {"MissingAuthenticationTokenException", 400},
-    [ANNALS_GATEWAY_ERROR_INCOMPLETE_SIGNATURE] = {"IncompleteSignatureException", 400},
-    [ANNALS_GATEWAY_ERROR_UNRECOGNIZED_CLIENT] = {"UnrecognizedClientException", 400},
-    [ANNALS_GATEWAY_ERROR_INVALID_SIGNATURE] = {"InvalidSignatureException", 400},
-    [ANNALS_GATEWAY_ERROR_EXPIRED_TOKEN] = {"ExpiredTokenException", 400},
+#define LINE(code, name, http_status) [ANNALS_GATEWAY_ERROR_##code] = {name, http_status, #code}
+static const struct line gateway_lines[ANNALS_GATEWAY_ERROR_COUNT] = {
+    LINE(SERIALIZATION, "SerializationException", 400),
+    LINE(UNKNOWN_OPERATION, "UnknownOperationException", 400),
+    LINE(NOT_FOUND, "UnknownOperationException", 404),
+    LINE(BODY_TOO_LARGE, "RequestEntityTooLargeException", 413),
+    LINE(AMBIGUOUS_HTTP, "SerializationException", 400),
+    LINE(HEAD_TOO_LARGE, "SerializationException", 431),
+    LINE(HTTP_VERSION, "SerializationException", 505),
+    LINE(MISSING_AUTHENTICATION, "MissingAuthenticationTokenException", 400),
+    LINE(INCOMPLETE_SIGNATURE, "IncompleteSignatureException", 400),
+    LINE(UNRECOGNIZED_CLIENT, "UnrecognizedClientException", 400),
+    LINE(INVALID_SIGNATURE, "InvalidSignatureException", 400),
+    LINE(EXPIRED_TOKEN, "ExpiredTokenException", 400),
 };
+#undef LINE
+
+enum annals_reason annals_aws_error_reason(const GError *error) {
+  enum annals_reason reason = annals_error_reason(error);
+  bool offered = *annals_reason_info(reason)->aws_name != '\0';
+  return offered ? reason : ANNALS_REASON_INTERNAL;
+}
+
+const char *annals_gateway_error_reason(enum annals_gateway_error code, unsigned *ret_status) {
+  *ret_status = gateway_lines[code].http_status;
+  return gateway_lines[code].reason;
+}
 
 static struct line line_of(const GError *error) {
   if (error->domain == ANNALS_GATEWAY_ERROR) {
     return gateway_lines[error->code];
   }
-  const struct annals_reason_info *info = annals_reason_info(annals_error_reason(error));
-  if (*info->aws_name == '\0') { /* no operation offered here can meet it */
-    info = annals_reason_info(ANNALS_REASON_INTERNAL);
-  }
-  return (struct line){info->aws_name, (unsigned)info->http_status};
+  const struct annals_reason_info *info = annals_reason_info(annals_aws_error_reason(error));
+  return (struct line){info->aws_name, (unsigned)info->http_status, info->name};
 }
 
 const char *annals_aws_error_name(const GError *error) {

@@ -10,6 +10,7 @@
 #include <glib.h>
 
 #include "proto/buffer.h"
+#include "server/history/error.h"
 
 G_BEGIN_DECLS
 
@@ -30,6 +31,7 @@ enum annals_gateway_error {
   ANNALS_GATEWAY_ERROR_UNRECOGNIZED_CLIENT, /* no such access key, or not this session token */
   ANNALS_GATEWAY_ERROR_INVALID_SIGNATURE,   /* or not for here, or not for now */
   ANNALS_GATEWAY_ERROR_EXPIRED_TOKEN,
+  ANNALS_GATEWAY_ERROR_COUNT, /* how many there are */
 };
 
 /* Gives AWS's name of a failure, without prefix: what is logged. Static. */
@@ -37,6 +39,14 @@ const char *annals_aws_error_name(const GError *error);
 
 /* Gives the HTTP status. */
 unsigned annals_aws_error_status(const GError *error);
+
+/* Gives the reason of a failure of the domain, as AWS clients meet it: what they cannot is
+ * INTERNAL. */
+enum annals_reason annals_aws_error_reason(const GError *error);
+
+/* Gives the reason of a failure of the gateway, as it stands in metrics, and its HTTP status.
+ * Static. */
+const char *annals_gateway_error_reason(enum annals_gateway_error code, unsigned *ret_status);
 
 /*
  * Appends the body. What went wrong inside (5xx) is not told to the client, it is for the log.

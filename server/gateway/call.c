@@ -39,6 +39,7 @@ struct annals_call {
   struct annals_caller caller;
 
   const struct annals_operation *operation; /* NULL: not known yet */
+  struct annals_call_meter *meter;          /* its, or that of none */
   bool operation_started;
   struct annals_operation_run run;
   gint handoff;
@@ -105,10 +106,13 @@ static enum MHD_Result answer(struct annals_call *call) {
   struct annals_buffer body;
   unsigned status = take_result(call, &body);
   leave_body(call, STAGE_ANSWERED);
+  annals_gateway_meter_end(call->meter, call->run.error, call->started_us);
   if (body.failed) {
     annals_buffer_clear(&body);
     return MHD_NO;
   }
+  annals_series_add(call->meter->response_bytes, (int64_t)body.len);
+  annals_series_add(call->meter->events_read, call->run.event_count);
   size_t more = body.cap > call->reply_bytes ? body.cap - call->reply_bytes : 0;
   call->reply_bytes += more;
   if (annals_in_flight_add_reply(&call->context->in_flight, more)) {
@@ -245,6 +249,14 @@ static bool identify_caller(struct annals_call *call, const char *method) {
   return ok;
 }
 
+/* From now on the request counts as one for its operation. */
+static void meter_operation(struct annals_call *call) {
+  annals_series_add(call->meter->under_way, -1);
+  call->meter = annals_gateway_meters_of(&call->context->meters, call->operation);
+  annals_series_add(call->meter->under_way, 1);
+  annals_series_add(call->meter->request_bytes, (int64_t)call->body.len);
+}
+
 /* The request is complete. Whether the caller may have what it asks for, the domain asks. */
 static enum MHD_Result dispatch(struct annals_call *call, const char *method) {
   leave_body(call, STAGE_RUNNING);
@@ -264,6 +276,7 @@ static enum MHD_Result dispatch(struct annals_call *call, const char *method) {
                   "Content-Type is not " ANNALS_AWS_JSON_TYPE);
   }
   call->operation = annals_operation_find(header(call, "X-Amz-Target"), &call->run.error);
+  meter_operation(call);
   if (call->operation == NULL || !identify_caller(call, method)) {
     return answer(call);
   }
@@ -331,6 +344,8 @@ void *annals_call_begin(void *context, const char *uri, struct MHD_Connection *c
   call->target = g_strdup(uri);
   call->request_id = g_uuid_string_random();
   call->started_us = g_get_monotonic_time();
+  call->meter = &call->context->meters.other;
+  annals_series_add(call->meter->under_way, 1);
   annals_buffer_init(&call->body, call->context->body_bytes_max);
   call->run.history = call->context->history;
   call->run.on_done = on_run_done;
@@ -374,6 +389,7 @@ void annals_call_end(void *context, struct MHD_Connection *connection, void **ca
     return;
   }
   *call_slot = NULL;
+  annals_series_add(call->meter->under_way, -1);
   if (call->operation_started) {
     call->operation->clear(&call->run);
   }

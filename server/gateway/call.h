@@ -21,6 +21,7 @@
 
 #include "server/gateway/caller.h"
 #include "server/gateway/in_flight.h"
+#include "server/gateway/meter.h"
 #include "server/history/history.h"
 
 G_BEGIN_DECLS
@@ -31,6 +32,7 @@ struct annals_call_context {
   struct annals_caller_policy callers;
   size_t body_bytes_max;
   struct annals_in_flight in_flight;
+  struct annals_gateway_meters meters;
 };
 
 /* MHD_OPTION_URI_LOG_CALLBACK: makes the call. */

@@ -46,7 +46,7 @@ static void on_log(G_GNUC_UNUSED void *context, const char *format, va_list args
 static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
                           enum MHD_ConnectionNotificationCode code) {
   struct annals_gateway *gateway = context;
-  annals_library_reply_watch(&gateway->context.in_flight, socket_context, code);
+  annals_library_reply_watch(&gateway->context, socket_context, code);
   if (code == MHD_CONNECTION_NOTIFY_STARTED && gateway->options.tls != NULL) {
     annals_tls_handshake_begin(connection, gateway->options.tls);
   }
@@ -98,6 +98,21 @@ static struct MHD_Daemon *start_daemon(struct annals_gateway *gateway) {
       more, MHD_OPTION_END);
 }
 
+static void sample(void *context) {
+  struct annals_gateway *gateway = context;
+  const struct annals_gateway_options *options = &gateway->options;
+  const char *const transport[] = {"aws_json"};
+  const union MHD_DaemonInfo *info =
+      MHD_get_daemon_info(gateway->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+  annals_metrics_set(options->metrics, ANNALS_METRIC_CONNECTIONS, transport, info->num_connections);
+  annals_metrics_set(options->metrics, ANNALS_METRIC_CONNECTIONS_MAX, transport,
+                     options->connection_count_max);
+  annals_metrics_set(options->metrics, ANNALS_METRIC_HELD_BYTES, transport,
+                     (int64_t)annals_in_flight_reply_bytes(&gateway->context.in_flight));
+  annals_metrics_set(options->metrics, ANNALS_METRIC_HELD_BYTES_MAX, transport,
+                     (int64_t)options->reply_bytes_max);
+}
+
 bool annals_gateway_start(const struct annals_gateway_options *options,
                           struct annals_gateway **ret_gateway, GError **error) {
   if (options->tls != NULL && !annals_tls_handshake_check(options->tls, error)) {
@@ -113,6 +128,7 @@ bool annals_gateway_start(const struct annals_gateway_options *options,
   };
   gateway->context.body_bytes_max = gateway->options.body_bytes_max;
   annals_in_flight_init(&gateway->context.in_flight, gateway->options.reply_bytes_max);
+  annals_gateway_meters_init(&gateway->context.meters, options->metrics);
   json_object_seed(0); /* before there are threads */
   gateway->daemon = start_daemon(gateway);
   if (gateway->daemon == NULL) {
@@ -121,6 +137,7 @@ bool annals_gateway_start(const struct annals_gateway_options *options,
     g_free(gateway);
     return false;
   }
+  annals_metrics_add_source(options->metrics, sample, gateway);
   *ret_gateway = gateway;
   return true;
 }
@@ -148,6 +165,7 @@ void annals_gateway_stop(struct annals_gateway *gateway) {
     return;
   }
   struct annals_in_flight *in_flight = &gateway->context.in_flight;
+  annals_metrics_remove_source(gateway->options.metrics, gateway);
   annals_in_flight_drain(in_flight);
   close_listener(gateway->options.listen_socket);
   annals_in_flight_wait(in_flight, gateway->options.stop_timeout_ms);

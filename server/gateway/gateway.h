@@ -28,6 +28,7 @@
 
 #include "server/history/history.h"
 #include "server/history/keyring.h"
+#include "server/ops/metrics.h"
 #include "server/ops/tls.h"
 
 G_BEGIN_DECLS
@@ -36,6 +37,7 @@ struct annals_gateway_options {
   int listen_socket;              /* listening, non-blocking: server/ops/listen.h */
   struct annals_history *history; /* not owned; must outlive the gateway */
   struct annals_keyring *keyring; /* the same; NULL: anybody may do everything */
+  struct annals_metrics *metrics; /* the same; NULL: nothing is measured */
   const char *region;             /* that signatures must be made for; NULL: any. The same */
   struct annals_tls *tls;         /* HTTPS; not owned; must outlive the gateway; NULL: HTTP */
   unsigned thread_count;          /* 0: one for each processor */

@@ -63,6 +63,7 @@ static void finish(struct annals_operation_run *run) {
     run->error = g_steal_pointer(&page->error);
     return;
   }
+  run->event_count = page->event_count;
   annals_answer_finish_page(run, &page->events, opening, page->event_count, page->next_token);
 }
 

@@ -97,6 +97,13 @@ bool annals_in_flight_add_reply(struct annals_in_flight *in_flight, size_t reply
   return draining;
 }
 
+size_t annals_in_flight_reply_bytes(struct annals_in_flight *in_flight) {
+  pthread_mutex_lock(&in_flight->lock);
+  size_t bytes = in_flight->reply_bytes;
+  pthread_mutex_unlock(&in_flight->lock);
+  return bytes;
+}
+
 void annals_in_flight_drain(struct annals_in_flight *in_flight) {
   pthread_mutex_lock(&in_flight->lock);
   in_flight->draining = true;

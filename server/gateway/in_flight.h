@@ -70,6 +70,9 @@ bool annals_in_flight_hold(struct annals_in_flight *in_flight, size_t held_bytes
 G_GNUC_WARN_UNUSED_RESULT
 bool annals_in_flight_add_reply(struct annals_in_flight *in_flight, size_t reply_bytes);
 
+/* Tells how many bytes of answers there are. */
+size_t annals_in_flight_reply_bytes(struct annals_in_flight *in_flight);
+
 /* Makes connections be closed behind their answers. */
 void annals_in_flight_drain(struct annals_in_flight *in_flight);
 

@@ -22,13 +22,13 @@ __attribute__((constructor)) static void find_library(void) {
   g_assert(library_queue != NULL);
 }
 
-void annals_library_reply_watch(struct annals_in_flight *in_flight, void **socket_context,
+void annals_library_reply_watch(struct annals_call_context *context, void **socket_context,
                                 enum MHD_ConnectionNotificationCode code) {
-  *socket_context = code == MHD_CONNECTION_NOTIFY_STARTED ? in_flight : NULL;
+  *socket_context = code == MHD_CONNECTION_NOTIFY_STARTED ? context : NULL;
 }
 
 /* NULL when the connection is none of the gateway's. */
-static struct annals_in_flight *in_flight_of(struct MHD_Connection *connection) {
+static struct annals_call_context *context_of(struct MHD_Connection *connection) {
   const union MHD_ConnectionInfo *info =
       MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
   return info == NULL ? NULL : info->socket_context;
@@ -102,6 +102,8 @@ void annals_library_reply_send(struct MHD_Connection *connection, unsigned statu
   g_autoptr(GError) error = error_of(status);
   g_autofree char *request_id = g_uuid_string_random();
   g_autofree char *text = answer_text(error, request_id);
+  struct annals_call_context *context = context_of(connection);
+  annals_gateway_meter_end(&context->meters.other, error, g_get_monotonic_time());
   /* First: who has the answer may look for its line at once. */
   annals_log_info("call failed", ANNALS_LOG_TEXT("request_id", request_id),
                   ANNALS_LOG_TEXT("reason", annals_aws_error_name(error)),
@@ -114,15 +116,15 @@ void annals_library_reply_send(struct MHD_Connection *connection, unsigned statu
    and then look for what it has queued: it does not stop in the midst of this. */
 enum MHD_Result MHD_queue_response(struct MHD_Connection *connection, unsigned status,
                                    struct MHD_Response *response) {
-  struct annals_in_flight *in_flight = in_flight_of(connection);
-  if (in_flight == NULL || MHD_get_response_header(response, ANNALS_REQUEST_ID_HEADER) != NULL) {
+  struct annals_call_context *context = context_of(connection);
+  if (context == NULL || MHD_get_response_header(response, ANNALS_REQUEST_ID_HEADER) != NULL) {
     return library_queue(connection, status, response);
   }
   annals_library_reply_send(connection, status);
-  if (!annals_in_flight_enter(in_flight)) {
+  if (!annals_in_flight_enter(&context->in_flight)) {
     return MHD_NO;
   }
   enum MHD_Result result = library_queue(connection, status, response);
-  annals_in_flight_end_operation(in_flight);
+  annals_in_flight_end_operation(&context->in_flight);
   return result;
 }

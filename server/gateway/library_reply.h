@@ -16,7 +16,7 @@
 #include <glib.h>
 #include <microhttpd.h>
 
-#include "server/gateway/in_flight.h"
+#include "server/gateway/call.h"
 
 G_BEGIN_DECLS
 
@@ -27,7 +27,7 @@ G_BEGIN_DECLS
  * Marks a connection, when MHD_OPTION_NOTIFY_CONNECTION tells of it, as one whose answers all carry
  * ANNALS_REQUEST_ID_HEADER. Those that do not are replaced.
  */
-void annals_library_reply_watch(struct annals_in_flight *in_flight, void **socket_context,
+void annals_library_reply_watch(struct annals_call_context *context, void **socket_context,
                                 enum MHD_ConnectionNotificationCode code);
 
 /* Answers in the same way: whoever calls it returns MHD_NO to libmicrohttpd. status: 4xx or 505. */

@@ -4,7 +4,7 @@
 
 #include "server/gateway/aws_error.h"
 
-static const struct annals_operation *const operations[] = {
+const struct annals_operation *const annals_operations[] = {
     &annals_operation_get_execution_history,
     &annals_operation_describe_execution,
     &annals_operation_list_executions,
@@ -12,9 +12,9 @@ static const struct annals_operation *const operations[] = {
 
 static char *offered(void) {
   GString *names = g_string_new(NULL);
-  for (size_t i = 0; i < G_N_ELEMENTS(operations); i++) {
+  for (size_t i = 0; i < ANNALS_OPERATION_COUNT; i++) {
     g_string_append_printf(names, "%s" ANNALS_OPERATION_TARGET_PREFIX "%s", i == 0 ? "" : ", ",
-                           operations[i]->name);
+                           annals_operations[i]->name);
   }
   return g_string_free(names, FALSE);
 }
@@ -27,9 +27,9 @@ static bool is_target_of(const struct annals_operation *operation, const char *t
 }
 
 const struct annals_operation *annals_operation_find(const char *target, GError **error) {
-  for (size_t i = 0; target != NULL && i < G_N_ELEMENTS(operations); i++) {
-    if (is_target_of(operations[i], target)) {
-      return operations[i];
+  for (size_t i = 0; target != NULL && i < ANNALS_OPERATION_COUNT; i++) {
+    if (is_target_of(annals_operations[i], target)) {
+      return annals_operations[i];
     }
   }
   g_autofree char *names = offered();

@@ -30,6 +30,7 @@ struct annals_operation_run {
   GError *error;               /* result: NULL, or why there is no answer */
   struct annals_buffer answer; /* result: JSON */
   const char *execution_arn;   /* result, for the log: as given; NULL when it was not */
+  int32_t event_count;         /* result: events in the answer */
 };
 
 struct annals_operation {
@@ -53,6 +54,9 @@ struct annals_operation {
 extern const struct annals_operation annals_operation_get_execution_history;
 extern const struct annals_operation annals_operation_describe_execution;
 extern const struct annals_operation annals_operation_list_executions;
+
+enum { ANNALS_OPERATION_COUNT = 3 };
+extern const struct annals_operation *const annals_operations[ANNALS_OPERATION_COUNT];
 
 /*
  * Finds the operation of an X-Amz-Target, which may be NULL.

@@ -16,6 +16,7 @@ enum annals_reason {
 #define ANNALS_REASON(reason, grpc, aws, http, retry_ms, meaning) ANNALS_REASON_##reason,
 #include "server/history/reason.def"
 #undef ANNALS_REASON
+  ANNALS_REASON_COUNT, /* how many there are */
 };
 
 /* One line of reason.def. */

@@ -1,6 +1,7 @@
 #include "server/rpc/admission.h"
 
 #include "server/rpc/call.h"
+#include "server/rpc/server_internal.h"
 
 void annals_rpc_admission_init(struct annals_rpc_admission *admission, size_t bytes_max) {
   pthread_mutex_init(&admission->lock, NULL);
@@ -66,6 +67,15 @@ struct annals_rpc_call *annals_rpc_admission_leave(struct annals_rpc_admission *
   }
   pthread_mutex_unlock(&admission->lock);
   return next;
+}
+
+void annals_rpc_admission_load(struct annals_rpc_admission *admission,
+                               struct annals_rpc_load *ret_load) {
+  pthread_mutex_lock(&admission->lock);
+  ret_load->admitted_bytes = admission->bytes;
+  ret_load->admitted_bytes_max = admission->bytes_max;
+  ret_load->admission_waiting = admission->waiting.length;
+  pthread_mutex_unlock(&admission->lock);
 }
 
 bool annals_rpc_admission_has_waiting(struct annals_rpc_admission *admission) {

@@ -53,6 +53,12 @@ G_GNUC_WARN_UNUSED_RESULT
 struct annals_rpc_call *annals_rpc_admission_leave(struct annals_rpc_admission *admission,
                                                    size_t bytes, size_t wanted);
 
+struct annals_rpc_load;
+
+/* Tells how much is taken, and who waits. */
+void annals_rpc_admission_load(struct annals_rpc_admission *admission,
+                               struct annals_rpc_load *ret_load);
+
 /* Tells whether anybody waits. */
 bool annals_rpc_admission_has_waiting(struct annals_rpc_admission *admission);
 

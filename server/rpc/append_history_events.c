@@ -7,6 +7,7 @@ static void reply(struct annals_rpc_call *call) {
     annals_rpc_call_fail(call, append->error);
     return;
   }
+  annals_rpc_append_count(append, call);
   struct annals_buffer message;
   annals_buffer_init(&message, ANNALS_RPC_APPEND_RESULT_BYTES_MAX);
   annals_rpc_append_encode(append, &message);

@@ -3,6 +3,7 @@
 #include "proto/wire.h"
 #include "server/history/error.h"
 #include "server/rpc/append_message.h"
+#include "server/rpc/meter.h"
 #include "server/rpc/methods.h"
 #include "server/rpc/rpc_status.h"
 
@@ -55,7 +56,9 @@ static void item_free(gpointer data) {
 /* Its answer is all that is left of it. */
 static void answer(struct item *item, const GError *error) {
   annals_buffer_init(&item->answer, ANSWER_BYTES_MAX);
+  annals_rpc_meter_stream_append(item->call, error, item->started_us);
   if (error == NULL) {
+    annals_rpc_append_count(&item->append.append, item->call);
     annals_rpc_append_encode(&item->append.append, &item->answer);
     annals_wire_wrap(&item->answer, 0, FIELD_APPENDED);
   } else {

@@ -27,6 +27,12 @@ void annals_rpc_append_clear(struct annals_rpc_append *append) {
   annals_rpc_append_request_clear(&append->request);
 }
 
+void annals_rpc_append_count(const struct annals_append *append,
+                             const struct annals_rpc_call *call) {
+  annals_series_add(call->meter->events_appended, append->appended_count);
+  annals_series_add(call->meter->events_already_stored, append->already_stored_count);
+}
+
 static void append_count(struct annals_buffer *out, uint32_t number, int64_t value) {
   if (value != 0) {
     annals_wire_append_varint(out, number, (uint64_t)value);

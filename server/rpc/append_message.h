@@ -31,6 +31,10 @@ bool annals_rpc_append_read(struct annals_rpc_call *call, const uint8_t *bytes, 
                             struct annals_rpc_append *append, GError **error);
 void annals_rpc_append_clear(struct annals_rpc_append *append);
 
+/* Counts the events of an append of a call's that has succeeded. */
+void annals_rpc_append_count(const struct annals_append *append,
+                             const struct annals_rpc_call *call);
+
 /* Appends the AppendHistoryEventsResponse of an append that has succeeded to out. */
 void annals_rpc_append_encode(const struct annals_append *append, struct annals_buffer *out);
 

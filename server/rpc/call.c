@@ -5,6 +5,7 @@
 #include "server/history/error.h"
 #include "server/ops/log.h"
 #include "server/rpc/call_internal.h"
+#include "server/rpc/meter.h"
 #include "server/rpc/server_internal.h"
 
 enum {
@@ -53,6 +54,7 @@ static void call_free(struct annals_rpc_call *call) {
   g_clear_error(&call->end_error);
   annals_rpc_caller_clear(&call->caller);
   if (call->core != NULL) {
+    annals_series_add(call->meter->under_way, -1);
     grpc_call_unref(call->core);
   }
   annals_rpc_server_release(call->server, call->held_bytes);
@@ -93,6 +95,7 @@ void annals_rpc_call_arm(struct annals_rpc_server *server, const struct annals_r
   struct annals_rpc_call *call = g_new0(struct annals_rpc_call, 1);
   call->server = server;
   call->method = method;
+  call->meter = annals_rpc_meters_of(annals_rpc_server_meters(server), method);
   call->registered = registered;
   call->queue = queue;
   call->history = annals_rpc_server_history(server);
@@ -235,6 +238,7 @@ static void on_accept(struct annals_rpc_tag *tag, bool ok) {
   }
   annals_rpc_server_call_accepted(call->server);
   call->started_us = g_get_monotonic_time();
+  annals_series_add(call->meter->under_way, 1);
   call->refs = 2; /* the call's, up to its end, and this function's */
   set_deadline(call);
   grpc_op op = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER};

@@ -30,6 +30,7 @@
 #include "proto/buffer.h"
 #include "server/history/cancel.h"
 #include "server/history/history.h"
+#include "server/ops/call_meter.h"
 #include "server/rpc/caller.h"
 
 G_BEGIN_DECLS
@@ -78,6 +79,7 @@ struct annals_rpc_call {
   unsigned busy;               /* streams: operations pending; the method adds, _done subtracts */
 
   /* Private from here on: see call_internal.h. */
+  struct annals_call_meter *meter;        /* the method's */
   const struct annals_rpc_method *method; /* NULL: a path that is not served */
   grpc_completion_queue *queue;
   void *registered; /* the core's name of the method */

@@ -36,6 +36,7 @@ static void reply(struct annals_rpc_call *call) {
     annals_rpc_call_fail(call, page->error);
     return;
   }
+  annals_series_add(call->meter->events_read, page->event_count);
   if (page->next_token != NULL) {
     annals_wire_append_bytes(&page->events, FIELD_NEXT_TOKEN, page->next_token,
                              strlen(page->next_token));

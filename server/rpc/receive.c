@@ -68,6 +68,7 @@ static bool gather_request(struct annals_rpc_call *call, GError **error) {
   }
   call->request = GRPC_SLICE_START_PTR(call->request_slice);
   call->request_bytes = GRPC_SLICE_LENGTH(call->request_slice);
+  annals_series_add(call->meter->request_bytes, (int64_t)call->request_bytes);
   return true;
 }
 

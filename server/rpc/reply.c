@@ -4,6 +4,7 @@
 #include "server/history/error.h"
 #include "server/ops/log.h"
 #include "server/rpc/call_internal.h"
+#include "server/rpc/meter.h"
 #include "server/rpc/rpc_status.h"
 #include "server/rpc/server_internal.h"
 
@@ -27,6 +28,7 @@ bool annals_rpc_call_put_message(struct annals_rpc_call *call, struct annals_buf
     annals_buffer_clear(message);
     return false;
   }
+  annals_series_add(call->meter->response_bytes, (int64_t)message->len);
   size_t size;
   uint8_t *bytes = annals_buffer_steal(message, &size);
   grpc_slice slice = grpc_slice_new(bytes, size, g_free);
@@ -86,6 +88,7 @@ void annals_rpc_call_log_failure(const struct annals_rpc_call *call, const GErro
 }
 
 void annals_rpc_call_end(struct annals_rpc_call *call, const GError *error) {
+  annals_rpc_meter_end(call, error);
   if (error == NULL) {
     send_end(call, GRPC_STATUS_OK, NULL, NULL, 0);
     return;

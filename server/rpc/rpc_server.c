@@ -2,6 +2,7 @@
 
 #include <grpc/grpc.h>
 #include <pthread.h>
+#include <string.h>
 #include <time.h>
 
 #include "server/rpc/call_internal.h"
@@ -9,6 +10,7 @@
 #include "server/rpc/descriptors.h"
 #include "server/rpc/health.h"
 #include "server/rpc/heartbeat.h"
+#include "server/rpc/meter.h"
 #include "server/rpc/methods.h"
 #include "server/rpc/server_internal.h"
 
@@ -37,9 +39,6 @@ enum {
 
 enum phase { SERVING, DRAINING, HURRYING, STOPPING };
 
-/* What is counted apart, so that none takes the room of another. */
-enum counter { UNARY, STREAMS, STANDARD, COUNTERS };
-
 /* A completion queue and the one thread that serves it. */
 struct poller {
   struct annals_rpc_server *server;
@@ -61,6 +60,7 @@ struct annals_rpc_server {
   struct annals_keyring *keyring; /* NULL: callers are not asked who they are */
   size_t held_bytes_max;
   gsize held_bytes; /* atomic */
+  struct annals_rpc_meters *meters;
   struct annals_rpc_admission admission;
   struct annals_rpc_health health;
   struct annals_rpc_heartbeat heartbeat;
@@ -69,7 +69,7 @@ struct annals_rpc_server {
   void *registered[METHODS_MAX];
   struct poller pollers[THREADS_MAX];
   unsigned poller_count;
-  unsigned max[COUNTERS];
+  unsigned max[ANNALS_RPC_COUNTERS];
   gint phase; /* atomic: enum phase */
   bool started;
   bool stopped;
@@ -79,7 +79,7 @@ struct annals_rpc_server {
   pthread_cond_t changed;
   unsigned live_calls; /* slots among them */
   unsigned accepted_calls;
-  unsigned count[COUNTERS];
+  unsigned count[ANNALS_RPC_COUNTERS];
   GQueue streams; /* links of struct annals_rpc_call */
   bool shut_down;
 };
@@ -98,6 +98,10 @@ struct annals_rpc_admission *annals_rpc_server_admission(struct annals_rpc_serve
 
 struct annals_history *annals_rpc_server_history(struct annals_rpc_server *server) {
   return server->history;
+}
+
+struct annals_rpc_meters *annals_rpc_server_meters(struct annals_rpc_server *server) {
+  return server->meters;
 }
 
 struct annals_rpc_health *annals_rpc_server_health(struct annals_rpc_server *server) {
@@ -141,11 +145,11 @@ void annals_rpc_server_call_accepted(struct annals_rpc_server *server) {
   pthread_mutex_unlock(&server->lock);
 }
 
-static enum counter counter_of(const struct annals_rpc_method *method) {
+static enum annals_rpc_counter counter_of(const struct annals_rpc_method *method) {
   if (method->standard) {
-    return STANDARD;
+    return ANNALS_RPC_COUNTER_STANDARD;
   }
-  return method->kind == ANNALS_RPC_UNARY ? UNARY : STREAMS;
+  return method->kind == ANNALS_RPC_UNARY ? ANNALS_RPC_COUNTER_UNARY : ANNALS_RPC_COUNTER_STREAMS;
 }
 
 /* What is answered at once needs no counting. */
@@ -153,7 +157,7 @@ bool annals_rpc_server_count_call(struct annals_rpc_server *server, struct annal
   if (call->method->standard && call->method->kind == ANNALS_RPC_UNARY) {
     return true;
   }
-  enum counter counter = counter_of(call->method);
+  enum annals_rpc_counter counter = counter_of(call->method);
   pthread_mutex_lock(&server->lock);
   call->counted = server->count[counter] < server->max[counter];
   server->count[counter] += call->counted;
@@ -171,6 +175,18 @@ void annals_rpc_server_call_ended(struct annals_rpc_server *server,
   }
   pthread_cond_broadcast(&server->changed);
   pthread_mutex_unlock(&server->lock);
+}
+
+void annals_rpc_server_load(struct annals_rpc_server *server, struct annals_rpc_load *ret_load) {
+  *ret_load = (struct annals_rpc_load){
+      .held_bytes = (size_t)g_atomic_pointer_get(&server->held_bytes),
+      .held_bytes_max = server->held_bytes_max,
+  };
+  pthread_mutex_lock(&server->lock);
+  memcpy(ret_load->calls, server->count, sizeof server->count);
+  memcpy(ret_load->calls_max, server->max, sizeof server->max);
+  pthread_mutex_unlock(&server->lock);
+  annals_rpc_admission_load(&server->admission, ret_load);
 }
 
 void annals_rpc_server_add_stream(struct annals_rpc_server *server, GList *link) {
@@ -272,9 +288,10 @@ static void set_limits(struct annals_rpc_server *server, const struct annals_rpc
   annals_rpc_admission_init(&server->admission,
                             or_default(options->admitted_bytes_max, ADMITTED_BYTES_DEFAULT));
   server->held_bytes_max = or_default(options->held_bytes_max, HELD_BYTES_DEFAULT);
-  server->max[UNARY] = (unsigned)or_default(options->calls_max, CALLS_DEFAULT);
-  server->max[STREAMS] = (unsigned)or_default(options->streams_max, STREAMS_DEFAULT);
-  server->max[STANDARD] = server->max[STREAMS];
+  server->max[ANNALS_RPC_COUNTER_UNARY] = (unsigned)or_default(options->calls_max, CALLS_DEFAULT);
+  server->max[ANNALS_RPC_COUNTER_STREAMS] =
+      (unsigned)or_default(options->streams_max, STREAMS_DEFAULT);
+  server->max[ANNALS_RPC_COUNTER_STANDARD] = server->max[ANNALS_RPC_COUNTER_STREAMS];
   server->poller_count = CLAMP(
       options->thread_count != 0 ? options->thread_count : g_get_num_processors(), 1, THREADS_MAX);
 }
@@ -304,6 +321,7 @@ struct annals_rpc_server *annals_rpc_server_bind(const struct annals_rpc_options
       (int64_t)or_default((size_t)options->heartbeat_ms, HEARTBEAT_MS_DEFAULT) * 1000);
   server->descriptors = annals_rpc_descriptors_new();
   server->services = annals_rpc_services_new();
+  server->meters = annals_rpc_meters_new(options->metrics);
   server->shutdown_tag.on = on_shutdown;
   grpc_init();
   server->core = annals_rpc_core_new(options);
@@ -344,6 +362,7 @@ static void arm_slots(struct annals_rpc_server *server, grpc_completion_queue *q
 void annals_rpc_server_start(struct annals_rpc_server *server, struct annals_history *history) {
   server->history = history;
   server->started = true;
+  annals_rpc_meters_watch(server->meters, server);
   grpc_server_start(server->core);
   for (unsigned i = 0; i < server->poller_count; i++) {
     struct poller *poller = &server->pollers[i];
@@ -427,6 +446,7 @@ void annals_rpc_server_stop(struct annals_rpc_server *server, int grace_ms) {
   }
   server->stopped = true;
   if (server->started) {
+    annals_rpc_meters_unwatch(server->meters);
     stop_started(server, grace_ms);
   } else {
     stop_unstarted(server);
@@ -460,6 +480,7 @@ void annals_rpc_server_free(struct annals_rpc_server *server) {
     }
     grpc_completion_queue_destroy(server->pollers[i].queue);
   }
+  annals_rpc_meters_free(server->meters);
   annals_rpc_admission_clear(&server->admission);
   annals_rpc_heartbeat_clear(&server->heartbeat);
   annals_rpc_health_clear(&server->health);

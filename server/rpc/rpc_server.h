@@ -15,6 +15,7 @@
 #include "server/history/history.h"
 #include "server/history/keyring.h"
 #include "server/ops/health.h"
+#include "server/ops/metrics.h"
 #include "server/ops/tls.h"
 
 G_BEGIN_DECLS
@@ -35,6 +36,7 @@ struct annals_rpc_options {
   struct annals_health *health; /* what health tells; must outlive the server; NULL: always well */
   struct annals_tls *tls;       /* must outlive the server; NULL: without TLS */
   struct annals_keyring *keyring; /* must outlive the server; NULL: anybody may do everything */
+  struct annals_metrics *metrics; /* must outlive the server; NULL: nothing is measured */
   unsigned thread_count;          /* completion queues; 0: one per processor, 16 at most */
 
   /* Beyond these limits calls are OVERLOADED, but for admitted_bytes_max: appends wait. */

@@ -29,6 +29,28 @@ struct annals_rpc_admission *annals_rpc_server_admission(struct annals_rpc_serve
 struct annals_rpc_health *annals_rpc_server_health(struct annals_rpc_server *server);
 struct annals_rpc_heartbeat *annals_rpc_server_heartbeat(struct annals_rpc_server *server);
 
+struct annals_rpc_meters *annals_rpc_server_meters(struct annals_rpc_server *server);
+
+/* What is counted apart, so that none takes the room of another. */
+enum annals_rpc_counter {
+  ANNALS_RPC_COUNTER_UNARY,
+  ANNALS_RPC_COUNTER_STREAMS,
+  ANNALS_RPC_COUNTER_STANDARD, /* streams of health and reflection */
+  ANNALS_RPC_COUNTERS,
+};
+
+/* How much is under way, and how much may be. */
+struct annals_rpc_load {
+  unsigned calls[ANNALS_RPC_COUNTERS];
+  unsigned calls_max[ANNALS_RPC_COUNTERS];
+  size_t held_bytes;
+  size_t held_bytes_max;
+  size_t admitted_bytes;
+  size_t admitted_bytes_max;
+  unsigned admission_waiting;
+};
+void annals_rpc_server_load(struct annals_rpc_server *server, struct annals_rpc_load *ret_load);
+
 /* Gives the descriptors of what is served. */
 const struct annals_rpc_descriptors *annals_rpc_server_descriptors(
     const struct annals_rpc_server *server);

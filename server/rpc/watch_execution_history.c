@@ -79,6 +79,7 @@ static void take(struct annals_rpc_call *call, enum annals_watch_progress progre
   state->waiting = progress == ANNALS_WATCH_WAITING;
   switch (progress) {
     case ANNALS_WATCH_EVENTS:
+      annals_series_add(call->meter->events_read, state->watch.event_count);
       send(call);
       break;
     case ANNALS_WATCH_READING:

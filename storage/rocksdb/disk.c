@@ -24,3 +24,8 @@ enum annals_disk_room annals_disk_room(const struct annals_disk *disk) {
   }
   return bytes < disk->min_free_bytes ? ANNALS_DISK_FOR_DELETIONS : ANNALS_DISK_FOR_ALL;
 }
+
+uint64_t annals_disk_size_bytes(const struct annals_disk *disk) {
+  struct statvfs fs;
+  return statvfs(disk->path, &fs) == 0 ? (uint64_t)fs.f_blocks * fs.f_frsize : 0;
+}

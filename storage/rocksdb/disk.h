@@ -40,6 +40,10 @@ enum annals_disk_room annals_disk_room(const struct annals_disk *disk);
 G_GNUC_WARN_UNUSED_RESULT
 uint64_t annals_disk_free_bytes(const struct annals_disk *disk, const char *path);
 
+/* Tells how large the disk is; 0 if it does not say. */
+G_GNUC_WARN_UNUSED_RESULT
+uint64_t annals_disk_size_bytes(const struct annals_disk *disk);
+
 G_END_DECLS
 
 #endif

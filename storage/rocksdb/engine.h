@@ -18,6 +18,7 @@
 #include "storage/rocksdb/disk.h"
 #include "storage/rocksdb/listing.h"
 #include "storage/rocksdb/reader.h"
+#include "storage/rocksdb/statistics.h"
 #include "storage/rocksdb/tail_table.h"
 #include "storage/rocksdb/writer.h"
 #include "storage/store.h"
@@ -43,6 +44,7 @@ struct annals_engine {
   struct annals_tail_table *tails;
   struct annals_writer *writer;
   GThreadPool *workers; /* of struct annals_job */
+  struct annals_engine_counts counts;
 
   pthread_mutex_t lock; /* of all below */
   pthread_cond_t quiet;

@@ -116,7 +116,9 @@ static enum annals_status load_pass(struct annals_engine *engine, struct annals_
                                     enum annals_tier tier) {
   struct annals_reader reader = annals_engine_reader(engine, tier);
   struct annals_tail tail;
+  const struct annals_pass_count count = annals_pass_count_begin();
   enum annals_status status = annals_reader_load_tail(&reader, annals_tail_entry_arn(entry), &tail);
+  annals_pass_count_end(&count, tier, status, &engine->counts);
   if (status == ANNALS_STATUS_OK) {
     loaded(engine, entry, &tail, status, NULL);
   } else if (status != ANNALS_STATUS_INCOMPLETE) {

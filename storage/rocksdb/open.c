@@ -246,6 +246,7 @@ static bool start_threads(struct annals_engine *engine,
           .listings = engine->families[ANNALS_FAMILY_LISTINGS],
           .tails = engine->tails,
           .disk = &engine->disk,
+          .observer = options->observer,
           .complete = annals_engine_complete_write,
       },
       error);

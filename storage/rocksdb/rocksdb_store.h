@@ -56,7 +56,8 @@ struct annals_rocksdb_options {
   uint64_t min_free_bytes; /* with less than this free on the disk appends get NO_SPACE; 0: none.
                               Debian's RocksDB aborts on a full disk. */
   struct annals_rocksdb_tuning tuning;
-  struct annals_rocksdb_hooks hooks; /* zero outside of tests */
+  struct annals_store_observer observer; /* is told of each group of writes */
+  struct annals_rocksdb_hooks hooks;     /* zero outside of tests */
 };
 
 enum annals_rocksdb_error {

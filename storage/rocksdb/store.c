@@ -12,7 +12,9 @@ enum { FLUSHED_ON_CLOSE_BYTES = 16 << 20 };
 static enum annals_status read_pass(struct annals_engine *engine, struct annals_store_read *read,
                                     struct annals_read_state *state, enum annals_tier tier) {
   struct annals_reader reader = annals_engine_reader(engine, tier);
+  const struct annals_pass_count count = annals_pass_count_begin();
   enum annals_status status = annals_reader_pass(&reader, read, state);
+  annals_pass_count_end(&count, tier, status, &engine->counts);
   if (status != ANNALS_STATUS_INCOMPLETE) {
     annals_engine_set_status(&read->op, status, reader.detail);
   }
@@ -83,6 +85,7 @@ static enum annals_status get_pass(struct annals_engine *engine, struct annals_s
   GBytes *record = NULL;
   uint64_t birth = 0;
   uint64_t last_birth;
+  const struct annals_pass_count count = annals_pass_count_begin();
   enum annals_status status = get_record(engine, get->arn, tier, &record, reader.detail);
   do {
     last_birth = birth;
@@ -93,6 +96,7 @@ static enum annals_status get_pass(struct annals_engine *engine, struct annals_s
       status = get_record(engine, get->arn, tier, &record, reader.detail);
     }
   } while (status == ANNALS_STATUS_OK && record == NULL && birth != last_birth);
+  annals_pass_count_end(&count, tier, status, &engine->counts);
   if (status == ANNALS_STATUS_INCOMPLETE) {
     return status;
   }
@@ -181,7 +185,9 @@ static enum annals_store_progress engine_append(struct annals_store *store,
 /* Collects the keys, and queues the deletion. */
 static void delete_on(struct annals_job *job) {
   struct annals_reader reader = annals_engine_reader(job->engine, ANNALS_TIER_DISK_ONCE);
+  const struct annals_pass_count count = annals_pass_count_begin();
   enum annals_status status = annals_deletion_collect(&job->deletion, &reader);
+  annals_pass_count_end(&count, reader.tier, status, &job->engine->counts);
   if (status != ANNALS_STATUS_OK) {
     annals_engine_set_status(job->op, status, reader.detail);
     annals_job_finish_with_tail(job);
@@ -228,7 +234,9 @@ static enum annals_status list_pass(struct annals_engine *engine, struct annals_
       .listings = engine->families[ANNALS_FAMILY_LISTINGS],
       .tier = tier,
   };
+  const struct annals_pass_count count = annals_pass_count_begin();
   enum annals_status status = annals_listing_pass(&lister, list, position);
+  annals_pass_count_end(&count, tier, status, &engine->counts);
   if (status != ANNALS_STATUS_INCOMPLETE) {
     annals_engine_set_status(&list->op, status, lister.detail);
   }
@@ -267,6 +275,12 @@ static enum annals_store_health engine_health(struct annals_store *store) {
   }
   return annals_disk_room(&engine->disk) == ANNALS_DISK_FOR_ALL ? ANNALS_STORE_HEALTHY
                                                                 : ANNALS_STORE_FULL;
+}
+
+static void engine_statistics(struct annals_store *store,
+                              const struct annals_store_figures *figures) {
+  struct annals_engine *engine = (struct annals_engine *)store;
+  annals_engine_statistics(engine, engine_health(store), figures);
 }
 
 void annals_engine_free(struct annals_engine *engine) {
@@ -333,6 +347,7 @@ const struct annals_store_ops annals_engine_ops = {
     .delete_execution = engine_delete,
     .list = engine_list,
     .health = engine_health,
+    .statistics = engine_statistics,
     .close = engine_close,
     .backup = annals_engine_backup,
 };

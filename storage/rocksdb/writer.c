@@ -26,6 +26,7 @@ struct annals_writer {
   pthread_cond_t queued;
   struct annals_write *first;
   struct annals_write *last;
+  size_t queue_length;
   bool stopping;
 };
 
@@ -154,6 +155,28 @@ static char *write_batch(struct annals_writer *writer) {
   return error;
 }
 
+static size_t staged_count(const struct annals_writer *writer) {
+  size_t count = 0;
+  for (guint i = 0; i < writer->group->len; i++) {
+    count += op_of(g_ptr_array_index(writer->group, i))->outcome == ANNALS_STORE_OK;
+  }
+  return count;
+}
+
+/* Tells of the group that is being written since begun_us. */
+static void tell_observer(const struct annals_writer *writer, int64_t begun_us) {
+  const struct annals_store_observer *observer = &writer->parts.observer;
+  if (observer->on_commit == NULL) {
+    return;
+  }
+  struct annals_store_commit commit = {
+      .write_count = staged_count(writer),
+      .duration_us = g_get_monotonic_time() - begun_us,
+  };
+  (void)rocksdb_writebatch_data(writer->batch.batch, &commit.bytes);
+  observer->on_commit(observer->context, &commit);
+}
+
 static void write_group(struct annals_writer *writer) {
   writer->room = annals_disk_room(writer->parts.disk);
   g_ptr_array_set_size(writer->drafted, 0);
@@ -164,7 +187,9 @@ static void write_group(struct annals_writer *writer) {
   if (writer->drafted->len == 0) {
     return;
   }
+  int64_t begun_us = g_get_monotonic_time();
   char *error = write_batch(writer);
+  tell_observer(writer, begun_us);
   if (error != NULL) {
     fail_group(writer, error);
     rocksdb_free(error);
@@ -207,6 +232,7 @@ static bool take_group(struct annals_writer *writer) {
     }
     g_ptr_array_add(writer->group, write);
     writer->first = write->next;
+    writer->queue_length--;
   }
   if (writer->first == NULL) {
     writer->last = NULL;
@@ -276,7 +302,15 @@ void annals_writer_push(struct annals_writer *writer, struct annals_write *write
     pthread_cond_signal(&writer->queued);
   }
   writer->last = write;
+  writer->queue_length++;
   pthread_mutex_unlock(&writer->lock);
+}
+
+size_t annals_writer_queue_length(struct annals_writer *writer) {
+  pthread_mutex_lock(&writer->lock);
+  size_t length = writer->queue_length;
+  pthread_mutex_unlock(&writer->lock);
+  return length;
 }
 
 bool annals_writer_has_failed(struct annals_writer *writer) {

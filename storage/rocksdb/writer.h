@@ -35,6 +35,7 @@ struct annals_writer_parts {
   rocksdb_column_family_handle_t *listings;
   struct annals_tail_table *tails;
   const struct annals_disk *disk;
+  struct annals_store_observer observer;
   /* Called on the writer's thread with the result in the append or deletion. */
   void (*complete)(struct annals_write *write);
 };
@@ -49,6 +50,9 @@ void annals_writer_stop(struct annals_writer *writer);
 
 /* Queues a write. Threads: any. Memory: write and all it points to live until it is completed. */
 void annals_writer_push(struct annals_writer *writer, struct annals_write *write);
+
+/* Tells how many writes wait. Threads: any. */
+size_t annals_writer_queue_length(struct annals_writer *writer);
 
 /* Tells whether a write has failed, and so all later ones do. Threads: any. */
 G_GNUC_WARN_UNUSED_RESULT

@@ -23,6 +23,7 @@ GRPC_CODES = {
     15: "DATA_LOSS",
     16: "UNAUTHENTICATED",
 }
+METRIC = re.compile(r'ANNALS_METRIC\(\w+,\s*(\w+),\s*\w+,\s*"(\w+)",\s*"([\w,]*)",\s*"([^"]*)"\)')
 REASON = re.compile(r'ANNALS_REASON\((\w+),\s*(\d+),\s*"(\w*)",\s*(\d+),\s*(-?\d+),\s*"([^"]*)"\)')
 
 
@@ -52,6 +53,15 @@ class ReadmeTest(unittest.TestCase):
         actions = re.findall(r'ANNALS_ACTION\(\w+, "([^"]+)"\)', read("server/history/action.def"))
         self.assertEqual([a for a in actions if "`%s`" % a not in self.readme], [])
         self.assertNotEqual(actions, [])
+
+    def test_metrics(self):
+        table = read("server/ops/metric.def")
+        metrics = METRIC.findall(table)
+        self.assertEqual(len(metrics), table.count("ANNALS_METRIC(") - 1)
+        rows = "\n".join("| `%s` | %s | %s | %s |" % (
+            name, kind.lower(), labels.replace(",", ", ") or "–", text)
+            for kind, name, labels, text in metrics)
+        self.assertIn("|---|---|---|---|\n" + rows + "\n\n", read("deploy/README.md"))
 
     def test_help(self):
         text = subprocess.run([os.environ["ANNALSD"], "--help"], check=True, capture_output=True,

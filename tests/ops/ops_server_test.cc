@@ -39,10 +39,11 @@ class OpsServer : public testing::Test {
     ASSERT_TRUE(annals_listen_open(address, &fd, &bound, nullptr));
     annals_listen_address_free(address);
     port_ = std::stoi(strrchr(bound, ':') + 1);
-    ASSERT_TRUE(annals_ops_server_start(fd, &health_, &server_, nullptr));
+    ASSERT_TRUE(annals_ops_server_start(fd, &health_, metrics_, &server_, nullptr));
   }
   void TearDown() override {
     annals_ops_server_free(server_);
+    annals_metrics_free(metrics_);
   }
   int open() const {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -78,6 +79,7 @@ class OpsServer : public testing::Test {
   }
 
   annals_health health_ = {};
+  annals_metrics *metrics_ = annals_metrics_new();
   annals_ops_server *server_ = nullptr;
   int port_ = 0;
 };
@@ -103,8 +105,23 @@ TEST_F(OpsServer, AnswersHeadAsGetWithoutBody) {
   EXPECT_EQ(ask("HEAD /readyz"), answer("503 Service Unavailable", "starting\n"));
 }
 
+TEST_F(OpsServer, GivesMetrics) {
+  annals_health_set_phase(&health_, ANNALS_HEALTH_READY);
+  const std::string got = ask("GET /metrics");
+  EXPECT_EQ(got.find("HTTP/1.1 200 OK\r\nDate: D\r\nConnection: close\r\n"
+                     "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"),
+            0u);
+  EXPECT_NE(got.find("# TYPE annals_ready gauge\nannals_ready 1\n"), std::string::npos);
+  EXPECT_NE(got.find("\nannals_live 1\n"), std::string::npos);
+  annals_health_set_probe(&health_, &probe);
+  annals_health_set_phase(&health_, ANNALS_HEALTH_DRAINING);
+  const std::string later = ask("GET /metrics");
+  EXPECT_NE(later.find("\nannals_ready 0\n"), std::string::npos);
+  EXPECT_NE(later.find("\nannals_live 0\n"), std::string::npos);
+}
+
 TEST_F(OpsServer, RefusesOtherPathsAndMethods) {
-  const std::string not_found = "not found: there are /livez and /readyz\n";
+  const std::string not_found = "not found: there are /livez, /readyz and /metrics\n";
   EXPECT_EQ(ask("GET /"), answer("404 Not Found", not_found) + not_found);
   EXPECT_EQ(ask("GET /livez/"), answer("404 Not Found", not_found) + not_found);
   const std::string not_allowed = "method not allowed: GET or HEAD\n";

@@ -20,7 +20,7 @@ class Reload : public testing::Test {
     Write(first_, "1");
     Write(second_, "2");
     const char *paths[] = {first_.c_str(), second_.c_str(), nullptr};
-    reload_ = annals_reload_new();
+    reload_ = annals_reload_new(nullptr);
     annals_reload_add(reload_, "files", paths, Read, this);
   }
   ~Reload() override {
@@ -73,7 +73,7 @@ TEST_F(Reload, SeesThatALinkLeadsElsewhere) {
   ASSERT_EQ(symlink(first_.c_str(), link.c_str()), 0);
   const char *paths[] = {link.c_str(), nullptr};
   annals_reload_free(reload_);
-  reload_ = annals_reload_new();
+  reload_ = annals_reload_new(nullptr);
   annals_reload_add(reload_, "files", paths, Read, this);
   ASSERT_EQ(symlink(second_.c_str(), (link + ".new").c_str()), 0);
   ASSERT_EQ(g_rename((link + ".new").c_str(), link.c_str()), 0);
