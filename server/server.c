@@ -113,8 +113,9 @@ static void rpc_options(struct annals_server *server, const struct annals_option
       .health = &server->health,
       .tls = server->trust->tls,
       .keyring = server->trust->keyring,
-#include "server/ops/process_metrics.h"
-#include "server/resources.h"
+      .metrics = server->metrics,
+      .held_bytes_max = server->resources.held_bytes_max,
+      .admitted_bytes_max = server->resources.admitted_bytes_max,
       .calls_max = (unsigned)options->grpc_max_calls,
       .streams_max = (unsigned)options->grpc_max_streams,
       .connection_streams_max = (unsigned)options->grpc_max_connection_streams,
