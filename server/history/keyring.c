@@ -5,7 +5,7 @@
 struct annals_keyring {
   char *path;
   pthread_mutex_t lock;
-  struct annals_credentials *credentials; /* under lock */
+  struct annals_credentials *credentials; /* changed and got under lock; atomic, to be compared */
 };
 
 struct annals_keyring *annals_keyring_new(const char *path, GError **error) {
@@ -37,7 +37,7 @@ bool annals_keyring_reload(struct annals_keyring *keyring, GError **error) {
   }
   pthread_mutex_lock(&keyring->lock);
   struct annals_credentials *old = keyring->credentials;
-  keyring->credentials = fresh;
+  g_atomic_pointer_set(&keyring->credentials, fresh);
   pthread_mutex_unlock(&keyring->lock);
   annals_credentials_unref(old);
   return true;
@@ -48,4 +48,9 @@ struct annals_credentials *annals_keyring_get(struct annals_keyring *keyring) {
   struct annals_credentials *credentials = annals_credentials_ref(keyring->credentials);
   pthread_mutex_unlock(&keyring->lock);
   return credentials;
+}
+
+bool annals_keyring_is_current(struct annals_keyring *keyring,
+                               const struct annals_credentials *credentials) {
+  return g_atomic_pointer_get(&keyring->credentials) == credentials;
 }

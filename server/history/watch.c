@@ -259,6 +259,13 @@ enum annals_watch_progress annals_watch_begin(struct annals_history *history,
   return annals_watch_next(watch);
 }
 
+bool annals_watch_set_principal(struct annals_watch *watch,
+                                const struct annals_principal *principal, GError **error) {
+  watch->request.principal = principal;
+  return annals_check_permission(principal, ANNALS_ACTION_WATCH_EXECUTION_HISTORY,
+                                 watch->request.execution_arn, error);
+}
+
 void annals_watch_clear(struct annals_watch *watch) {
   if (watch->history == NULL) {
     return;

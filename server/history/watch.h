@@ -92,6 +92,14 @@ enum annals_watch_progress annals_watch_begin(struct annals_history *history,
 G_GNUC_WARN_UNUSED_RESULT
 enum annals_watch_progress annals_watch_next(struct annals_watch *watch);
 
+/*
+ * Has the watch go on for what its principal has become. On failure it should be ended.
+ * Errors: PERMISSION_DENIED.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_watch_set_principal(struct annals_watch *watch,
+                                const struct annals_principal *principal, GError **error);
+
 /* Ends the watch and frees what it holds. A zeroed one is fine. */
 void annals_watch_clear(struct annals_watch *watch);
 

@@ -192,12 +192,13 @@ static void take_append(struct annals_rpc_call *call, const struct annals_wire_f
   }
 }
 
-/* What is wrong with an append is its answer; a message that is none ends the stream. */
+/* What is wrong with an append is its answer; a message that is none ends the stream, and so does
+ * one of a client who is not known any more. */
 static void on_message(struct annals_rpc_call *call) {
   struct state *state = call->state;
   struct annals_wire_field append;
   state->receiving = false;
-  if (call->request != NULL &&
+  if (call->request != NULL && annals_rpc_call_check_caller(call, &state->end_error) &&
       annals_rpc_append_stream_request_read(call->request, call->request_bytes, &append,
                                             &state->end_error)) {
     take_append(call, &append);

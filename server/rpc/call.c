@@ -193,11 +193,37 @@ static GError *unknown_method(const struct annals_rpc_call *call) {
   return error;
 }
 
+static int64_t now_s(const struct annals_rpc_call *call) {
+  return annals_history_now_us(call->history) / G_USEC_PER_SEC;
+}
+
 static bool check_caller(struct annals_rpc_call *call, GError **error) {
   struct annals_keyring *keyring = annals_rpc_server_keyring(call->server);
   return keyring == NULL || call->method->anonymous ||
-         annals_rpc_caller_identify(keyring, annals_history_now_us(call->history) / G_USEC_PER_SEC,
-                                    call->core, &call->metadata, &call->caller, error);
+         annals_rpc_caller_identify(keyring, now_s(call), call->core, &call->metadata,
+                                    &call->caller, error);
+}
+
+bool annals_rpc_call_has_current_caller(const struct annals_rpc_call *call) {
+  struct annals_keyring *keyring = annals_rpc_server_keyring(call->server);
+  return keyring == NULL || call->method->anonymous ||
+         annals_rpc_caller_is_current(&call->caller, keyring, now_s(call));
+}
+
+bool annals_rpc_call_check_caller(struct annals_rpc_call *call, GError **error) {
+  if (annals_rpc_call_has_current_caller(call)) {
+    return true;
+  }
+  struct annals_rpc_caller before = call->caller;
+  call->caller = (struct annals_rpc_caller){0};
+  bool ok = check_caller(call, error);
+  if (!ok) { /* whose stream it was is what is logged */
+    annals_rpc_caller_clear(&call->caller);
+    call->caller = before;
+    return false;
+  }
+  annals_rpc_caller_clear(&before);
+  return true;
 }
 
 /* Tells whether a call is taken up at all. */

@@ -169,6 +169,19 @@ bool annals_rpc_call_is_sending(const struct annals_rpc_call *call);
 /* Asks for the next message of a bidirectional stream; frees the one before. One at a time. */
 void annals_rpc_call_receive(struct annals_rpc_call *call);
 
+/*
+ * Finds out again who makes a stream, where the credentials have been changed or what was shown has
+ * expired. The caller's principal may be another one afterwards, and the one before dangles.
+ *
+ * Errors: UNAUTHENTICATED; the stream is to be ended then.
+ * Cost: an atomic load while nothing has changed.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_rpc_call_check_caller(struct annals_rpc_call *call, GError **error);
+
+/* Tells whether that would change nothing. */
+bool annals_rpc_call_has_current_caller(const struct annals_rpc_call *call);
+
 /* Tells whether a stream is going to end: nothing new should be begun. */
 bool annals_rpc_call_is_stopping(const struct annals_rpc_call *call);
 

@@ -41,6 +41,7 @@ static bool check_token(struct annals_rpc_caller *caller, int64_t now_s, const c
     return refuse(error, "token", "the bearer token has expired");
   }
   caller->principal = found->principal;
+  caller->expires_s = found->expires_s;
   return true;
 }
 
@@ -118,6 +119,7 @@ static bool identify_by_certificate(struct annals_rpc_caller *caller,
     return refuse(error, "certificate", "the client certificate's names are not known");
   }
   caller->principal = names.principal;
+  caller->expires_s = INT64_MAX;
   return true;
 }
 
@@ -139,6 +141,11 @@ bool annals_rpc_caller_identify(struct annals_keyring *keyring, int64_t now_s, g
   bool ok = identify_by_certificate(ret_caller, context, error);
   grpc_auth_context_release(context);
   return ok;
+}
+
+bool annals_rpc_caller_is_current(const struct annals_rpc_caller *caller,
+                                  struct annals_keyring *keyring, int64_t now_s) {
+  return annals_keyring_is_current(keyring, caller->credentials) && now_s < caller->expires_s;
 }
 
 void annals_rpc_caller_clear(struct annals_rpc_caller *caller) {

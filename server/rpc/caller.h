@@ -23,6 +23,7 @@ G_BEGIN_DECLS
 struct annals_rpc_caller {
   struct annals_credentials *credentials; /* kept, whatever is loaded meanwhile */
   const struct annals_principal *principal;
+  int64_t expires_s; /* what they have shown; INT64_MAX: never */
 };
 
 /*
@@ -36,6 +37,14 @@ G_GNUC_WARN_UNUSED_RESULT
 bool annals_rpc_caller_identify(struct annals_keyring *keyring, int64_t now_s, grpc_call *call,
                                 const grpc_metadata_array *metadata,
                                 struct annals_rpc_caller *ret_caller, GError **error);
+
+/*
+ * Tells whether nothing has changed: the credentials are those that count, and what the caller has
+ * shown has not expired. now_s: since 1970. Cost: an atomic load.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_rpc_caller_is_current(const struct annals_rpc_caller *caller,
+                                  struct annals_keyring *keyring, int64_t now_s);
 
 void annals_rpc_caller_clear(struct annals_rpc_caller *caller);
 

@@ -111,6 +111,10 @@ static void answer(struct annals_rpc_call *call) {
     annals_rpc_call_finish(call);
     return;
   }
+  if (!annals_rpc_call_check_caller(call, &error)) {
+    annals_rpc_call_fail(call, error);
+    return;
+  }
   if (annals_rpc_reflection_request_read(call->request, call->request_bytes, &request, &error)) {
     struct annals_buffer message;
     annals_buffer_init(&message, RESPONSE_BYTES_MAX);

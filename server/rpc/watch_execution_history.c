@@ -98,6 +98,21 @@ static void take(struct annals_rpc_call *call, enum annals_watch_progress progre
   }
 }
 
+/* Tells whether the client may still watch; ends the stream if not. */
+static bool may_go_on(struct annals_rpc_call *call) {
+  struct state *state = call->state;
+  g_autoptr(GError) error = NULL;
+  if (annals_rpc_call_has_current_caller(call)) {
+    return true;
+  }
+  if (annals_rpc_call_check_caller(call, &error) &&
+      annals_watch_set_principal(&state->watch, call->caller.principal, &error)) {
+    return true;
+  }
+  annals_rpc_call_fail(call, error);
+  return false;
+}
+
 /* Goes on with what is due: called whenever anything has happened. */
 static void go_on(struct annals_rpc_call *call) {
   struct state *state = call->state;
@@ -106,9 +121,13 @@ static void go_on(struct annals_rpc_call *call) {
   }
   if (!state->pending || g_atomic_int_compare_and_exchange(&state->ready, 1, 0)) {
     annals_rpc_heartbeat_leave(heartbeat_of(call), &state->beat);
-    take(call, annals_watch_next(&state->watch));
+    if (may_go_on(call)) {
+      take(call, annals_watch_next(&state->watch));
+    }
   } else if (state->waiting && annals_rpc_heartbeat_take(&state->beat)) {
-    send(call); /* no events */
+    if (may_go_on(call)) {
+      send(call); /* no events */
+    }
   } else if (state->waiting) {
     annals_rpc_heartbeat_enter(heartbeat_of(call), &state->beat);
   }

@@ -234,15 +234,22 @@ const Reply &PendingCall::Wait() {
   return *reply_;
 }
 
-StreamCall::StreamCall(grpc_channel *channel, const std::string &path, int64_t timeout_ms)
+StreamCall::StreamCall(grpc_channel *channel, const std::string &path, int64_t timeout_ms,
+                       const std::string &authorization)
     : queue_(grpc_completion_queue_create_for_next(nullptr)),
       call_(NewCall(channel, queue_, path, timeout_ms)) {
   grpc_metadata_array_init(&initial_metadata_);
   grpc_metadata_array_init(&trailing_metadata_);
   message_ = grpc_empty_slice();
+  grpc_metadata metadata = {};
+  metadata.key = grpc_slice_from_static_string("authorization");
+  metadata.value = grpc_slice_from_copied_buffer(authorization.data(), authorization.size());
   grpc_op op = {};
   op.op = GRPC_OP_SEND_INITIAL_METADATA;
+  op.data.send_initial_metadata.metadata = &metadata;
+  op.data.send_initial_metadata.count = authorization.empty() ? 0 : 1;
   EXPECT_EQ(grpc_call_start_batch(call_, &op, 1, &queue_, nullptr), GRPC_CALL_OK);
+  grpc_slice_unref(metadata.value);
   op = {};
   op.op = GRPC_OP_RECV_INITIAL_METADATA;
   op.data.recv_initial_metadata.recv_initial_metadata = &initial_metadata_;
@@ -358,8 +365,9 @@ std::unique_ptr<PendingCall> RpcClient::Start(const std::string &path, const std
   return std::make_unique<PendingCall>(channel_, path, request, options);
 }
 
-std::unique_ptr<StreamCall> RpcClient::Open(const std::string &path, int64_t timeout_ms) {
-  return std::make_unique<StreamCall>(channel_, path, timeout_ms);
+std::unique_ptr<StreamCall> RpcClient::Open(const std::string &path, int64_t timeout_ms,
+                                            const std::string &authorization) {
+  return std::make_unique<StreamCall>(channel_, path, timeout_ms, authorization);
 }
 
 Reply RpcClient::Call(const std::string &path, const std::string &request,

@@ -80,7 +80,8 @@ class PendingCall {
 // A stream under way, one step at a time. Ends when it goes.
 class StreamCall {
  public:
-  StreamCall(grpc_channel *channel, const std::string &path, int64_t timeout_ms);
+  StreamCall(grpc_channel *channel, const std::string &path, int64_t timeout_ms,
+             const std::string &authorization);
   ~StreamCall();
   StreamCall(const StreamCall &) = delete;
   StreamCall &operator=(const StreamCall &) = delete;
@@ -122,7 +123,9 @@ class RpcClient {
 
   std::unique_ptr<PendingCall> Start(const std::string &path, const std::string &request,
                                      const CallOptions &options = {});
-  std::unique_ptr<StreamCall> Open(const std::string &path, int64_t timeout_ms = 60000);
+  // authorization: the value of that header; empty: none.
+  std::unique_ptr<StreamCall> Open(const std::string &path, int64_t timeout_ms = 60000,
+                                   const std::string &authorization = "");
   Reply Call(const std::string &path, const std::string &request, const CallOptions &options = {});
 
  private:

@@ -227,12 +227,13 @@ class ReloadTest(CallerCase):
         reload(self.server, "credentials reloaded")
         self.unauthenticated(writer, "token", "the bearer token is not known")
         self.as_caller(by(new)).append(self.arn, simple_history(2))
-        self.assertIn(b"Pass", next(watch))  # what has begun goes on
+        with self.assertRaises(grpc.RpcError) as caught:
+            next(watch)  # not even what has begun goes on
+        self.assertEqual(CallError(caught.exception).reason, "UNAUTHENTICATED")
         self.assertEqual(len(reader.history(self.arn)), 2)
         write_credentials(self.path, "[engine]\ntoken = short\n")
         reload(self.server, "credentials stay as they were")
         self.assertEqual(len(reader.history(self.arn)), 2)
-        watch.cancel()
 
 
 class CertificateTest(CallerCase):
@@ -278,6 +279,29 @@ class CertificateTest(CallerCase):
                     "states:GetExecutionHistory", self.arn)
         self.unauthenticated(self.as_caller(by("x" * 20), engine), "token",
                              "the bearer token is not known")
+
+
+class CertificateReloadTest(CallerCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.transport = tuple(Files(CA.server(), CA).options)
+        super().setUpClass()
+
+    def test_streams_end_when_their_certificate_names_nobody(self):
+        client = self.as_caller((), CA.issue("x", uris=["spiffe://example.org/Engine"]))
+        client.append(self.arn, [started()])
+        watch = client.channel.unary_stream("/annals.v1.HistoryService/WatchExecutionHistory")(
+            length_delimited(1, self.arn))
+        next(watch)
+        write_credentials(self.path, CREDENTIALS.replace("URI:spiffe://example.org/Engine",
+                                                         "URI:spiffe://example.org/Other"))
+        reload(self.server, "credentials reloaded")
+        self.as_caller(by(ENGINE), CA.issue("y")).append(self.arn, simple_history(2))
+        with self.assertRaises(grpc.RpcError) as caught:
+            next(watch)
+        error = CallError(caught.exception)
+        self.assertEqual((error.code, error.reason, error.metadata),
+                         (UNAUTHENTICATED, "UNAUTHENTICATED", {"credential": "certificate"}))
 
 
 class ClientsTest(unittest.TestCase):
