@@ -34,7 +34,7 @@ enum annals_store_outcome {
 
 enum annals_store_progress { ANNALS_STORE_DONE, ANNALS_STORE_PENDING };
 
-enum { ANNALS_STORE_DETAIL_BYTES = 160 };
+enum { ANNALS_STORE_DETAIL_BYTES = 512 };
 
 /*
  * What all requests have in common. Zero it before use; the caller sets on_done and owner.

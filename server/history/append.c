@@ -56,6 +56,12 @@ static bool is_same(struct annals_append *append, size_t i, const struct annals_
   return annals_event_head_compare_times(stored_head, &given->head) == 0;
 }
 
+static bool fail(struct annals_append *append, GError *error) {
+  annals_history_name_damaged(error, append->request.execution_arn);
+  append->error = error;
+  return false;
+}
+
 /* Compares the stored event behind compared_id; returns whether to go on. */
 static bool compare_event(struct annals_append *append, const struct annals_frame *stored) {
   const struct annals_batch *batch = append->batch;
@@ -65,8 +71,7 @@ static bool compare_event(struct annals_append *append, const struct annals_fram
   if (!annals_canonical_head(annals_history_options(append->history)->schema, stored->event,
                              stored->event_size, &head) ||
       head.id != id) {
-    append->error = annals_history_damage_error("an event of the history");
-    return false;
+    return fail(append, annals_history_damage_error("an event of the history"));
   }
   if (id >= first_id && !is_same(append, (size_t)(id - first_id), stored, &head)) {
     append->conflict_id = id;
@@ -247,11 +252,6 @@ static bool finish(struct annals_append *append, size_t already_stored, int64_t 
   append->already_stored_count = (int32_t)already_stored;
   append->appended_count = (int32_t)(append->batch->event_count - already_stored);
   append->last_event_id = last_event_id;
-  return false;
-}
-
-static bool fail(struct annals_append *append, GError *error) {
-  append->error = error;
   return false;
 }
 

@@ -90,6 +90,7 @@ static bool start_step(struct annals_delete *deletion) {
 }
 
 static bool fail(struct annals_delete *deletion, GError *error) {
+  annals_history_name_damaged(error, deletion->request.execution_arn);
   deletion->error = error;
   return false;
 }

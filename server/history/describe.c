@@ -169,6 +169,7 @@ static bool start_step(struct annals_describe *describe) {
 }
 
 static bool fail(struct annals_describe *describe, GError *error) {
+  annals_history_name_damaged(error, describe->request.execution_arn);
   describe->error = error;
   return false;
 }

@@ -98,6 +98,12 @@ GError *annals_history_damage_error(const char *what) {
   return engine_error(ANNALS_REASON_DATA_CORRUPTED, "stored data is damaged", what);
 }
 
+void annals_history_name_damaged(GError *error, const char *execution_arn) {
+  if (error != NULL && annals_error_reason(error) == ANNALS_REASON_DATA_CORRUPTED) {
+    annals_error_add_metadata(error, "execution_arn", "%s", execution_arn);
+  }
+}
+
 GError *annals_history_write_error(const struct annals_store_op *op) {
   switch (op->outcome) {
     case ANNALS_STORE_CORRUPT:

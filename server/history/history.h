@@ -79,6 +79,9 @@ GError *annals_history_read_error(const struct annals_store_op *op);
 /* Makes the failure of data that the store gave and that is not what was stored. */
 GError *annals_history_damage_error(const char *what);
 
+/* Has a failure of damaged data, and no other, say of which execution they are; NULL is fine. */
+void annals_history_name_damaged(GError *error, const char *execution_arn);
+
 G_END_DECLS
 
 #endif

@@ -210,6 +210,7 @@ static void finish_verify(struct annals_page *page) {
   int64_t seconds = 0;
   int32_t nanos = 0;
   page->error = record_start(page, &seconds, &nanos);
+  annals_history_name_damaged(page->error, page->request.execution_arn);
   if (page->error == NULL && (seconds != page->start_seconds || nanos != page->start_nanos)) {
     page->error = annals_error_new(ANNALS_REASON_INVALID_TOKEN,
                                    "next_token belongs to an earlier execution of this name");
@@ -226,6 +227,7 @@ static void finish_read(struct annals_page *page) {
   } else if (page->damaged) {
     page->error = annals_history_damage_error("an event of the history");
   }
+  annals_history_name_damaged(page->error, page->request.execution_arn);
 }
 
 static void write_token(struct annals_page *page) {
@@ -265,6 +267,7 @@ static bool finish_step(struct annals_page *page) {
       break;
     case STEP_SIGN:
       page->error = record_start(page, &page->start_seconds, &page->start_nanos);
+      annals_history_name_damaged(page->error, page->request.execution_arn);
       break;
   }
   if (page->error == NULL) {

@@ -33,6 +33,7 @@ static struct annals_store *store_of(const struct annals_watch *watch) {
 }
 
 static int fail(struct annals_watch *watch, GError *error) {
+  annals_history_name_damaged(error, watch->request.execution_arn);
   watch->error = error;
   return ANNALS_WATCH_DONE;
 }

@@ -203,3 +203,11 @@ bool annals_directory_check_tables(struct annals_directory_check *check,
   }
   return go_on;
 }
+
+void annals_directory_check_table(struct annals_directory_check *check,
+                                  const struct annals_manifest *manifest, uint64_t number) {
+  const struct annals_manifest_file *file = g_hash_table_lookup(manifest->files, &number);
+  if (file != NULL) {
+    (void)check_table(check, file, false);
+  }
+}

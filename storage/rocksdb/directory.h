@@ -47,6 +47,10 @@ G_GNUC_WARN_UNUSED_RESULT
 bool annals_directory_check_tables(struct annals_directory_check *check,
                                    const struct annals_manifest *manifest, bool in_use);
 
+/* Checks one file of a table, if the database still has it. */
+void annals_directory_check_table(struct annals_directory_check *check,
+                                  const struct annals_manifest *manifest, uint64_t number);
+
 G_END_DECLS
 
 #endif

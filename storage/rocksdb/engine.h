@@ -41,6 +41,7 @@ struct annals_engine {
   rocksdb_readoptions_t *get_cached; /* of single keys */
   rocksdb_readoptions_t *get_any;
   struct annals_disk disk;
+  gint damaged; /* a table is, or a flush or compaction has failed: see damage.h */
   struct annals_tail_table *tails;
   struct annals_writer *writer;
   GThreadPool *workers; /* of struct annals_job */

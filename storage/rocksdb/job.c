@@ -2,6 +2,7 @@
 
 #include "storage/handoff.h"
 #include "storage/outcome.h"
+#include "storage/rocksdb/damage.h"
 
 /* ---- who is inside ------------------------------------------------------------------------- */
 
@@ -43,9 +44,12 @@ enum annals_store_progress annals_engine_submit(struct annals_engine *engine,
   return progress;
 }
 
-void annals_engine_set_status(struct annals_store_op *op, enum annals_status status,
-                              const char *detail) {
+void annals_engine_set_status(struct annals_engine *engine, struct annals_store_op *op,
+                              enum annals_status status, const char *detail) {
   bool failed = status != ANNALS_STATUS_OK && status != ANNALS_STATUS_NOT_FOUND;
+  if (status == ANNALS_STATUS_CORRUPT) {
+    annals_damage_found_by_read(engine, detail);
+  }
   annals_store_op_set(op, annals_status_outcome(status), failed ? detail : NULL);
 }
 
@@ -104,7 +108,7 @@ static void loaded(struct annals_engine *engine, struct annals_tail_entry *entry
       job->entry = entry;
       job->ready(job);
     } else {
-      annals_engine_set_status(job->op, status, detail);
+      annals_engine_set_status(engine, job->op, status, detail);
       annals_job_finish(job);
     }
   }

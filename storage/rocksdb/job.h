@@ -18,9 +18,10 @@ enum annals_store_progress annals_engine_done(struct annals_engine *engine);
 enum annals_store_progress annals_engine_submit(struct annals_engine *engine,
                                                 struct annals_store_op *op);
 
-/* Sets the outcome that goes with the status; detail is used for failures. */
-void annals_engine_set_status(struct annals_store_op *op, enum annals_status status,
-                              const char *detail);
+/* Sets the outcome that goes with the status; detail is used for failures. Not on a thread that
+ * must not wait for the disk, if the status comes from there. */
+void annals_engine_set_status(struct annals_engine *engine, struct annals_store_op *op,
+                              enum annals_status status, const char *detail);
 
 struct annals_reader annals_engine_reader(struct annals_engine *engine, enum annals_tier tier);
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "storage/dir.h"
+#include "storage/rocksdb/damage.h"
 #include "storage/rocksdb/directory.h"
 #include "storage/rocksdb/job.h"
 #include "storage/rocksdb/tuning.h"
@@ -127,11 +128,13 @@ static void take_fault(struct annals_directory_check *check, const char *file, c
 }
 
 /* Refuses what RocksDB would pass over without a word, acknowledged events with it. */
-static bool check_logs(const char *path, GError **error) {
+static bool check_logs(struct annals_engine *engine, GError **error) {
+  const char *path = engine->disk.path;
   struct annals_manifest manifest = {0};
   GError *fault = NULL;
   struct annals_directory_check check = {.path = path, .on_fault = take_fault, .owner = &fault};
   bool ok = annals_directory_check_logs(&check, &manifest);
+  engine->damaged = ok && manifest.path != NULL && annals_damage_remains(path, &manifest);
   annals_manifest_clear(&manifest);
   if (fault != NULL) {
     g_propagate_error(error, fault);
@@ -146,7 +149,11 @@ static bool open_database(struct annals_engine *engine, const struct annals_rock
   annals_tuning_make_options(tuning, options);
   char *rocksdb_error = NULL;
   const char *path = engine->disk.path;
-  bool ok = check_logs(path, error) && check_families(options[ANNALS_FAMILY_DEFAULT], path, error);
+  bool ok =
+      check_logs(engine, error) && check_families(options[ANNALS_FAMILY_DEFAULT], path, error);
+  for (int i = 0; i < ANNALS_FAMILY_COUNT; i++) {
+    rocksdb_options_set_disable_auto_compactions(options[i], engine->damaged);
+  }
   if (ok) {
     engine->db = rocksdb_open_column_families(
         options[ANNALS_FAMILY_DEFAULT], path, ANNALS_FAMILY_COUNT, FAMILY_NAMES,

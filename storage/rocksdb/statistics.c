@@ -31,7 +31,7 @@ void annals_pass_count_end(const struct annals_pass_count *count, enum annals_ti
   const struct annals_pass_count now = of_this_thread();
   add(&counts->block_hits, now.hits - count->hits);
   add(&counts->block_misses, now.misses - count->misses);
-  add(&counts->corruptions, status == ANNALS_STATUS_CORRUPT);
+  add(&counts->corruptions, status == ANNALS_STATUS_CORRUPT || status == ANNALS_STATUS_UNREADABLE);
   if (status != ANNALS_STATUS_INCOMPLETE) {
     add(tier == ANNALS_TIER_CACHE ? &counts->memory_reads : &counts->disk_reads, 1);
   }

@@ -31,6 +31,11 @@ enum annals_status annals_status_classify(const char *error) {
   if (strstr(error, "No space left") != NULL || strstr(error, "Disk quota exceeded") != NULL) {
     return ANNALS_STATUS_NO_SPACE;
   }
+  /* Not what passes with the load: too many open files, no memory. */
+  if (strstr(error, "Input/output error") != NULL || strstr(error, "No such file") != NULL ||
+      strstr(error, "Structure needs cleaning") != NULL) {
+    return ANNALS_STATUS_UNREADABLE;
+  }
   return ANNALS_STATUS_FAILED;
 }
 
@@ -41,6 +46,7 @@ enum annals_store_outcome annals_status_outcome(enum annals_status status) {
     case ANNALS_STATUS_NOT_FOUND:
       return ANNALS_STORE_NOT_FOUND;
     case ANNALS_STATUS_CORRUPT:
+    case ANNALS_STATUS_UNREADABLE:
       return ANNALS_STORE_CORRUPT;
     case ANNALS_STATUS_INCOMPLETE:
       g_assert_not_reached();

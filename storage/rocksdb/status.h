@@ -15,10 +15,11 @@ enum annals_status {
   ANNALS_STATUS_INCOMPLETE, /* not in the cache, and the disk was not allowed */
   ANNALS_STATUS_NOT_FOUND,
   ANNALS_STATUS_CORRUPT,
-  ANNALS_STATUS_LOCKED,   /* the directory is in use */
-  ANNALS_STATUS_DENIED,   /* permission denied or read-only */
-  ANNALS_STATUS_NO_SPACE, /* the disk is full */
-  ANNALS_STATUS_FAILED,   /* all else */
+  ANNALS_STATUS_UNREADABLE, /* the disk does not give what is stored, or a file is gone */
+  ANNALS_STATUS_LOCKED,     /* the directory is in use */
+  ANNALS_STATUS_DENIED,     /* permission denied or read-only */
+  ANNALS_STATUS_NO_SPACE,   /* the disk is full */
+  ANNALS_STATUS_FAILED,     /* all else */
 };
 
 /* Classifies an error string by its prefix, the file system's by errno's text; NULL is OK. */

@@ -3,6 +3,7 @@
 #include "storage/frame.h"
 #include "storage/outcome.h"
 #include "storage/rocksdb/backup.h"
+#include "storage/rocksdb/damage.h"
 #include "storage/rocksdb/job.h"
 
 enum { FLUSHED_ON_CLOSE_BYTES = 16 << 20 };
@@ -16,7 +17,7 @@ static enum annals_status read_pass(struct annals_engine *engine, struct annals_
   enum annals_status status = annals_reader_pass(&reader, read, state);
   annals_pass_count_end(&count, tier, status, &engine->counts);
   if (status != ANNALS_STATUS_INCOMPLETE) {
-    annals_engine_set_status(&read->op, status, reader.detail);
+    annals_engine_set_status(engine, &read->op, status, reader.detail);
   }
   return status;
 }
@@ -100,7 +101,7 @@ static enum annals_status get_pass(struct annals_engine *engine, struct annals_s
   if (status == ANNALS_STATUS_INCOMPLETE) {
     return status;
   }
-  annals_engine_set_status(&get->op, status, reader.detail);
+  annals_engine_set_status(engine, &get->op, status, reader.detail);
   if (status == ANNALS_STATUS_OK) {
     get->record = record != NULL ? record : g_bytes_new_static("", 0);
   }
@@ -132,8 +133,8 @@ static enum annals_store_progress engine_get(struct annals_store *store,
 static void tail_ready(struct annals_job *job) {
   struct annals_store_tail *tail = (struct annals_store_tail *)job->op;
   annals_tail_table_get(job->engine->tails, job->entry, &tail->last_id, &tail->last_event);
-  annals_engine_set_status(job->op, tail->last_id > 0 ? ANNALS_STATUS_OK : ANNALS_STATUS_NOT_FOUND,
-                           NULL);
+  annals_engine_set_status(job->engine, job->op,
+                           tail->last_id > 0 ? ANNALS_STATUS_OK : ANNALS_STATUS_NOT_FOUND, NULL);
   annals_job_finish_with_tail(job);
 }
 
@@ -189,7 +190,7 @@ static void delete_on(struct annals_job *job) {
   enum annals_status status = annals_deletion_collect(&job->deletion, &reader);
   annals_pass_count_end(&count, reader.tier, status, &job->engine->counts);
   if (status != ANNALS_STATUS_OK) {
-    annals_engine_set_status(job->op, status, reader.detail);
+    annals_engine_set_status(job->engine, job->op, status, reader.detail);
     annals_job_finish_with_tail(job);
     return;
   }
@@ -238,7 +239,7 @@ static enum annals_status list_pass(struct annals_engine *engine, struct annals_
   enum annals_status status = annals_listing_pass(&lister, list, position);
   annals_pass_count_end(&count, tier, status, &engine->counts);
   if (status != ANNALS_STATUS_INCOMPLETE) {
-    annals_engine_set_status(&list->op, status, lister.detail);
+    annals_engine_set_status(engine, &list->op, status, lister.detail);
   }
   return status;
 }
@@ -268,9 +269,19 @@ static enum annals_store_progress engine_list(struct annals_store *store,
 
 /* ---- health and close ---------------------------------------------------------------------- */
 
+/* Tells whether a flush or compaction has failed: the next write will. */
+static bool has_background_error(struct annals_engine *engine) {
+  uint64_t count = 0;
+  if (rocksdb_property_int(engine->db, "rocksdb.background-errors", &count) != 0 || count == 0) {
+    return false;
+  }
+  annals_damage_found_behind(engine);
+  return true;
+}
+
 static enum annals_store_health engine_health(struct annals_store *store) {
   struct annals_engine *engine = (struct annals_engine *)store;
-  if (annals_writer_has_failed(engine->writer)) {
+  if (annals_writer_has_failed(engine->writer) || has_background_error(engine)) {
     return ANNALS_STORE_WRITES_STOPPED;
   }
   return annals_disk_room(&engine->disk) == ANNALS_DISK_FOR_ALL ? ANNALS_STORE_HEALTHY

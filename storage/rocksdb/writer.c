@@ -5,6 +5,7 @@
 
 #include "storage/outcome.h"
 #include "storage/rocksdb/batch.h"
+#include "storage/rocksdb/damage.h"
 #include "storage/rocksdb/run_builder.h"
 
 /* A group writes no more than this, about, or is of one append: it bounds the batch, and how long
@@ -130,6 +131,7 @@ static void set_all(GPtrArray *group, enum annals_store_outcome outcome, const c
  * with an append of the group, so nothing is known of those either, but that they did nothing. */
 static void fail_group(struct annals_writer *writer, const char *error) {
   g_atomic_int_set(&writer->failed, 1);
+  annals_damage_found_by_write(writer->parts.disk->path, error);
   for (guint i = 0; i < writer->drafted->len; i++) {
     annals_tail_entry_drop_draft(g_ptr_array_index(writer->drafted, i));
   }

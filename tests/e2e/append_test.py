@@ -269,7 +269,7 @@ class CorruptTest(ServerTest):
         with annalsd.Client(self.server.grpc) as client, \
                 annalsd.Gateway(self.server.gateway) as gateway:
             self.refused(lambda: client.history(self.arn), grpc.StatusCode.DATA_LOSS,
-                         "DATA_CORRUPTED", {})
+                         "DATA_CORRUPTED", {"execution_arn": self.arn})
             self.assertEqual(gateway.error({"executionArn": self.arn})[:2],
                              (500, "com.amazon.coral.service#InternalFailure"))
 

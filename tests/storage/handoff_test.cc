@@ -83,7 +83,8 @@ TEST(OutcomeTest, DetailIsOneLineAndCutToFit) {
   annals_store_op op = {};
   annals_store_op_set(&op, ANNALS_STORE_CORRUPT, "one\ntwo\r\n");
   EXPECT_STREQ(op.detail, "one two  ");
-  annals_store_op_set(&op, ANNALS_STORE_UNKNOWN, std::string(500, 'x').c_str());
+  annals_store_op_set(&op, ANNALS_STORE_UNKNOWN,
+                      std::string(2 * ANNALS_STORE_DETAIL_BYTES, 'x').c_str());
   EXPECT_EQ(std::string(op.detail), std::string(ANNALS_STORE_DETAIL_BYTES - 1, 'x'));
   annals_store_op_set(&op, ANNALS_STORE_OK, nullptr);
   EXPECT_STREQ(op.detail, "");

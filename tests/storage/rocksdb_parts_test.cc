@@ -137,11 +137,18 @@ TEST(StatusTest, ClassifiesRocksdbsStrings) {
       {"IO error: While mkdir if missing: /d: Read-only file system", ANNALS_STATUS_DENIED},
       {"IO error: While appending to file: /d/000004.log: No space left on device",
        ANNALS_STATUS_NO_SPACE},
-      {"IO error: No such file or directory: /d/000009.sst", ANNALS_STATUS_FAILED},
+      {"IO error: No such file or directory: /d/000009.sst", ANNALS_STATUS_UNREADABLE},
       {"Invalid argument: Column families not opened: x", ANNALS_STATUS_FAILED},
       {"Shutdown in progress: ", ANNALS_STATUS_FAILED},
       {"", ANNALS_STATUS_FAILED},
       {"something new", ANNALS_STATUS_FAILED},
+      {"IO error: While pread offset 0 len 9: /x/000012.sst: Input/output error",
+       ANNALS_STATUS_UNREADABLE},
+      {"IO error: No such file or directory: While open a file for random read: /x/000012.sst: No "
+       "such file or directory",
+       ANNALS_STATUS_UNREADABLE},
+      {"IO error: While open a file for random read: /x/000012.sst: Too many open files",
+       ANNALS_STATUS_FAILED},
   };
   for (const auto &[error, status] : cases) {
     EXPECT_EQ(annals_status_classify(error), status) << error;
@@ -152,6 +159,7 @@ TEST(StatusTest, HasAnOutcomeForReads) {
   EXPECT_EQ(annals_status_outcome(ANNALS_STATUS_OK), ANNALS_STORE_OK);
   EXPECT_EQ(annals_status_outcome(ANNALS_STATUS_NOT_FOUND), ANNALS_STORE_NOT_FOUND);
   EXPECT_EQ(annals_status_outcome(ANNALS_STATUS_CORRUPT), ANNALS_STORE_CORRUPT);
+  EXPECT_EQ(annals_status_outcome(ANNALS_STATUS_UNREADABLE), ANNALS_STORE_CORRUPT);
   EXPECT_EQ(annals_status_outcome(ANNALS_STATUS_FAILED), ANNALS_STORE_UNAVAILABLE);
   EXPECT_EQ(annals_status_outcome(ANNALS_STATUS_NO_SPACE), ANNALS_STORE_UNAVAILABLE);
 }
