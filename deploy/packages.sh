@@ -57,6 +57,7 @@ run=(
 test=(
   awscli
   clang-format-14
+  prometheus
   python3
   python3-boto3
   python3-cryptography

@@ -16,7 +16,35 @@ struct annals_retention_thread {
   pthread_t thread;
   enum annals_reason problem; /* that ended the last pass, */
   bool has_problem;           /* if one did */
+
+  struct annals_metrics *metrics;
+  struct annals_series *deleted;
+  struct annals_series *failed;
+  struct annals_series *whole;
+  struct annals_series *cut_short;
+  gsize began_us; /* atomic: when the pass under way did, of the monotonic clock; 0: none is */
 };
+
+/* --- metrics --- */
+
+static void sample(void *context) {
+  struct annals_retention_thread *thread = context;
+  int64_t began_us = (int64_t)(gsize)g_atomic_pointer_get(&thread->began_us);
+  annals_metrics_set(thread->metrics, ANNALS_METRIC_RETENTION_PASS_SECONDS, NULL,
+                     began_us == 0 ? 0 : g_get_monotonic_time() - began_us);
+}
+
+static void make_series(struct annals_retention_thread *thread, struct annals_metrics *metrics) {
+  static const char *const whole[] = {"whole"};
+  static const char *const cut_short[] = {"cut_short"};
+  thread->metrics = metrics;
+  thread->deleted = annals_metrics_series(metrics, ANNALS_METRIC_RETENTION_DELETED, NULL);
+  thread->failed = annals_metrics_series(metrics, ANNALS_METRIC_RETENTION_FAILED, NULL);
+  thread->whole = annals_metrics_series(metrics, ANNALS_METRIC_RETENTION_PASSES, whole);
+  thread->cut_short = annals_metrics_series(metrics, ANNALS_METRIC_RETENTION_PASSES, cut_short);
+}
+
+/* --- the thread --- */
 
 static bool reload(void *context, GError **error) {
   struct annals_retention_thread *thread = context;
@@ -31,11 +59,13 @@ static bool reload(void *context, GError **error) {
 
 struct annals_retention_thread *annals_retention_thread_new(const struct annals_options *options,
                                                             struct annals_reload *reload_list,
+                                                            struct annals_metrics *metrics,
                                                             GError **error) {
   struct annals_retention_thread *thread = g_new0(struct annals_retention_thread, 1);
   thread->period = g_strdup(options->retention);
   thread->config = g_strdup(options->config);
   thread->deletions_per_second = options->retention_rate;
+  make_series(thread, metrics);
   if (*thread->config != '\0') {
     const char *paths[] = {thread->config, NULL};
     annals_reload_add(reload_list, "retention periods", paths, reload, thread);
@@ -46,6 +76,17 @@ struct annals_retention_thread *annals_retention_thread_new(const struct annals_
     return NULL;
   }
   return thread;
+}
+
+static bool run_pass(struct annals_retention_thread *thread,
+                     struct annals_retention_counts *ret_counts, GError **error) {
+  g_atomic_pointer_set(&thread->began_us, (gsize)g_get_monotonic_time());
+  bool whole = annals_retention_pass(thread->retention, ret_counts, error);
+  g_atomic_pointer_set(&thread->began_us, 0);
+  annals_series_add(thread->deleted, ret_counts->deleted);
+  annals_series_add(thread->failed, ret_counts->failed);
+  annals_series_add(whole ? thread->whole : thread->cut_short, 1);
+  return whole;
 }
 
 /* A pass that has found nothing to do is not told of but to those who look for it. */
@@ -78,7 +119,7 @@ static void *run(void *data) {
     g_autoptr(GError) error = NULL;
     struct annals_retention_counts counts;
     int64_t start_us = g_get_monotonic_time();
-    bool whole = annals_retention_pass(thread->retention, &counts, &error);
+    bool whole = run_pass(thread, &counts, &error);
     log_pass(&counts, g_get_monotonic_time() - start_us);
     if (whole) {
       thread->has_problem = false;
@@ -102,6 +143,7 @@ bool annals_retention_thread_start(struct annals_retention_thread *thread,
     return false;
   }
   pthread_setname_np(thread->thread, "annals-retain");
+  annals_metrics_add_source(thread->metrics, sample, thread);
   return true;
 }
 
@@ -110,6 +152,7 @@ void annals_retention_thread_free(struct annals_retention_thread *thread) {
     return;
   }
   if (thread->retention != NULL) {
+    annals_metrics_remove_source(thread->metrics, thread);
     annals_retention_stop(thread->retention);
     pthread_join(thread->thread, NULL);
     annals_retention_free(thread->retention);

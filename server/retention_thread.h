@@ -18,12 +18,13 @@ struct annals_retention_thread;
 /*
  * Makes one that does not run yet, and has the configuration file read again when it changes.
  *
- * Memory: it outlives the last look of reload.
+ * Memory: it outlives the last look of reload, and metrics outlive it.
  * Errors: those of annals_retention_config_read.
  */
 G_GNUC_WARN_UNUSED_RESULT
 struct annals_retention_thread *annals_retention_thread_new(const struct annals_options *options,
                                                             struct annals_reload *reload,
+                                                            struct annals_metrics *metrics,
                                                             GError **error);
 
 /* Starts it. Memory: history outlives it. Errors: G_THREAD_ERROR. */

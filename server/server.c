@@ -171,7 +171,8 @@ static bool read_quotas(struct annals_server *server, const struct annals_option
 
 static bool read_retention(struct annals_server *server, const struct annals_options *options,
                            GError **error) {
-  server->retention = annals_retention_thread_new(options, server->trust->reload, error);
+  server->retention =
+      annals_retention_thread_new(options, server->trust->reload, server->metrics, error);
   return server->retention != NULL;
 }
 

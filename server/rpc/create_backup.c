@@ -1,5 +1,6 @@
 #include "proto/wire.h"
 #include "server/history/backup.h"
+#include "server/rpc/meter.h"
 #include "server/rpc/methods.h"
 #include "server/rpc/request.h"
 
@@ -36,6 +37,7 @@ static void reply(struct annals_rpc_call *call) {
     annals_rpc_call_fail(call, backup->error);
     return;
   }
+  annals_rpc_meter_backup(call, backup->backup.time_s, (int64_t)backup->backup.size_bytes);
   struct annals_buffer message;
   annals_buffer_init(&message, RESPONSE_BYTES_MAX);
   append_number(&message, BACKUP_ID, backup->backup.id);

@@ -139,6 +139,12 @@ void annals_rpc_meter_stream_append(const struct annals_rpc_call *call, const GE
   annals_series_observe(call->meter->seconds, g_get_monotonic_time() - started_us);
 }
 
+void annals_rpc_meter_backup(const struct annals_rpc_call *call, int64_t time_s, int64_t bytes) {
+  struct annals_metrics *metrics = annals_rpc_server_meters(call->server)->metrics;
+  annals_metrics_set(metrics, ANNALS_METRIC_BACKUP_TIME, NULL, time_s * G_USEC_PER_SEC);
+  annals_metrics_set(metrics, ANNALS_METRIC_BACKUP_BYTES, NULL, bytes);
+}
+
 /* --- load --- */
 
 static void set(const struct annals_rpc_meters *meters, enum annals_metric metric,
@@ -165,6 +171,9 @@ static void sample(void *context) {
 
 void annals_rpc_meters_watch(struct annals_rpc_meters *meters, struct annals_rpc_server *server) {
   meters->server = server;
+  if (annals_history_options(annals_rpc_server_history(server))->backup_dir != NULL) {
+    annals_metrics_set(meters->metrics, ANNALS_METRIC_BACKUP_TIME, NULL, 0);
+  }
   annals_metrics_add_source(meters->metrics, sample, meters);
 }
 

@@ -22,6 +22,9 @@ struct annals_rpc_server;
 struct annals_rpc_meters *annals_rpc_meters_new(struct annals_metrics *metrics);
 void annals_rpc_meters_free(struct annals_rpc_meters *meters);
 
+/* Counts a backup that was made. time_s is since 1970. */
+void annals_rpc_meter_backup(const struct annals_rpc_call *call, int64_t time_s, int64_t bytes);
+
 /* Has the server's load told whenever metrics are asked for, until annals_rpc_meters_unwatch. */
 void annals_rpc_meters_watch(struct annals_rpc_meters *meters, struct annals_rpc_server *server);
 void annals_rpc_meters_unwatch(struct annals_rpc_meters *meters);

@@ -1,0 +1,64 @@
+#!/usr/bin/python3
+"""The alert rules: valid, tested, and each with what to do in the operator's guide."""
+
+import os
+import re
+import shutil
+import subprocess
+import unittest
+
+from tests import unittest_xml
+
+RULES = "deploy/prometheus/alerts.yaml"
+TESTS = "tests/monitoring/alerts_test.yaml"
+
+
+def read(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
+def promtool(*args):
+    done = subprocess.run(["promtool", *args], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+class RulesTest(unittest.TestCase):
+    def setUp(self):
+        self.alerts = dict(re.findall(r"- alert: (\w+)\n(.*?)(?=\n      - alert|\Z)", read(RULES), re.S))
+        self.assertGreater(len(self.alerts), 20)
+
+    def test_each_tells_what_and_what_to_do(self):
+        guide = read("deploy/README.md")
+        headings = [heading.lower() for heading in re.findall(r"^### (\w+)$", guide, re.M)]
+        for name, text in self.alerts.items():
+            self.assertRegex(text, r"severity: (page|ticket)\n", name)
+            self.assertRegex(text, r'summary: ".+"\n', name)
+            self.assertRegex(text, r'description: ".+"\n', name)
+            self.assertRegex(text, r"runbook: deploy/README.md#%s$" % name.lower(), name)
+            self.assertIn(name.lower(), headings)
+        about = [heading for heading in headings if heading.startswith("annals")]
+        self.assertEqual(sorted(about), sorted(name.lower() for name in self.alerts))
+
+    def test_each_metric_is_one(self):
+        metrics = set(re.findall(r"^\| `(\w+)` \|", read("deploy/README.md"), re.M))
+        used = set(re.findall(r"\b((?:annals|process)_\w+)", read(RULES)))
+        self.assertGreater(len(used), 20)
+        self.assertEqual({re.sub("_bucket$", "", name) for name in used} - metrics, set())
+
+    def test_each_is_tested(self):
+        tests = read(TESTS)
+        for name in self.alerts:
+            self.assertIn("name: %s fires\n" % name, tests)
+            self.assertIn("name: %s stays silent\n" % name, tests)
+
+    @unittest.skipUnless(shutil.which("promtool"), "promtool is not installed")
+    def test_promtool(self):
+        status, output = promtool("check", "rules", RULES)
+        self.assertEqual(status, 0, output)
+        status, output = promtool("test", "rules", TESTS)
+        self.assertEqual(status, 0, output)
+
+
+if __name__ == "__main__":
+    unittest_xml.main()
