@@ -1,0 +1,141 @@
+#!/usr/bin/python3
+"""Faults of a real server fire the alerts that should, in a real Prometheus that scrapes it.
+
+The rules are those of deploy/prometheus, but for their `for:`, which is 0 here: tests cannot wait
+for minutes. That they wait in operation is what alerts_test.yaml asks.
+"""
+
+import glob
+import os
+import unittest
+
+import grpc
+
+from tests import unittest_xml
+from tests.crash import faults
+from tests.e2e import annalsd
+from tests.e2e.annalsd import CallError, passed, simple_history, started
+from tests.monitoring import prometheus
+from tests.security import certificates
+
+WATCH = "/annals.v1.HistoryService/WatchExecutionHistory"
+MORE_THAN_ANY_DISK_MIB = "2000000000"
+OF_FAULTS = {"AnnalsDiskFull", "AnnalsWritesStopped", "AnnalsErrors", "AnnalsOverloaded",
+             "AnnalsNearLimit", "AnnalsCorruption", "AnnalsCertificateExpires",
+             "AnnalsReloadFailed"}
+REFUSALS = 60  # more than 0.1 a second in five minutes
+
+
+@unittest.skipUnless(prometheus.PROGRAM, "prometheus is not installed")
+class FaultAlertsTest(unittest.TestCase):
+    """Each fault has a server of its own; one Prometheus watches them all."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.disk = faults.Disk()
+        cls.tls = certificates.Files(certificates.Ca().server(left=3 * certificates.DAY))
+        cls.servers = {}
+        cls.serve("well")
+        cls.serve("full", "--min-free-space", MORE_THAN_ANY_DISK_MIB)
+        cls.serve("failing", data_dir=os.path.join(cls.disk.root, "data"),
+                  env=cls.disk.environment())
+        cls.serve("overloaded", "--grpc-max-streams", "1")
+        cls.serve("damaged")
+        cls.damage(cls.servers["damaged"])
+        cls.serve("expiring", *cls.tls.options)
+        cls.serve("killed")
+        cls.monitor = prometheus.Prometheus({n: s.ops for n, s in cls.servers.items()})
+        cls.addClassCleanup(cls.monitor.stop)
+        for name in cls.servers:
+            cls.monitor.wait('annals_ready{instance="%s"} == 1' % name)
+
+    @classmethod
+    def serve(cls, name, *args, **more):
+        cls.servers[name] = annalsd.Annalsd(*args, **more)
+        cls.addClassCleanup(cls.end, cls.servers[name])
+
+    @classmethod
+    def end(cls, server):
+        if server.process.poll() is None:
+            server.kill()
+
+    @classmethod
+    def damage(cls, server):
+        """Flips a bit in the block of an execution's events, while the server is down."""
+        with annalsd.Client(server.grpc) as client:
+            client.append(annalsd.arn("damaged"), simple_history(200))
+        server.restart()  # into a file
+        server.stop()
+        files = glob.glob(server.data_dir + "/**/*.sst", recursive=True)
+        with open(max(files, key=os.path.getsize), "r+b") as f:
+            byte = f.read(101)[100]
+            f.seek(100)
+            f.write(bytes([byte ^ 1]))
+        server.start()
+
+    def client(self, name):
+        client = annalsd.Client(self.servers[name].grpc)
+        self.addCleanup(client.close)
+        return client
+
+    def fails(self, reason, call, *args):
+        with self.assertRaises(CallError) as caught:
+            call(*args)
+        self.assertEqual(caught.exception.reason, reason)
+
+    def test_full_disk(self):
+        self.fails("NO_SPACE", self.client("full").append, annalsd.arn("a"), [started()])
+        self.monitor.wait_alert("AnnalsDiskFull", "full")
+        self.monitor.wait_alert("AnnalsErrors", "full")
+
+    def test_failing_fsync(self):
+        client = self.client("failing")
+        client.append(annalsd.arn("a"), [started()])
+        self.disk.set_rules("sync *.log 1+ EIO")
+        self.fails("OUTCOME_UNKNOWN", client.append, annalsd.arn("a"), [passed(2)])
+        self.monitor.wait_alert("AnnalsWritesStopped", "failing")
+        self.monitor.wait_alert("AnnalsErrors", "failing")
+
+    def test_overload(self):
+        client = self.client("overloaded")
+        arn = annalsd.arn("a")
+        client.append(arn, [started()])
+        watch = client.channel.unary_stream(WATCH)
+        request = b"\n" + bytes([len(arn)]) + arn.encode()
+        stream = watch(request)
+        self.addCleanup(stream.cancel)
+        next(stream)
+        for _ in range(REFUSALS):
+            with self.assertRaises(grpc.RpcError) as caught:
+                next(watch(request))
+            self.assertEqual(caught.exception.code(), grpc.StatusCode.RESOURCE_EXHAUSTED)
+        self.monitor.wait_alert("AnnalsOverloaded", "overloaded")
+        self.monitor.wait_alert("AnnalsNearLimit", "overloaded")
+
+    def test_damaged_block(self):
+        self.fails("DATA_CORRUPTED", self.client("damaged").history, annalsd.arn("damaged"))
+        self.monitor.wait_alert("AnnalsCorruption", "damaged")
+
+    def test_certificate(self):
+        self.monitor.wait_alert("AnnalsCertificateExpires", "expiring")
+        certificates.put(self.tls.key, b"no key")
+        self.servers["expiring"].reload("certificates stay as they were")
+        self.monitor.wait_alert("AnnalsReloadFailed", "expiring")
+
+    def test_killed(self):
+        self.servers["killed"].kill()
+        self.monitor.wait_alert("AnnalsDown", "killed")
+
+    def test_well(self):
+        """One without a fault fires none of those, while it is used. A slow machine may be slow."""
+        client = self.client("well")
+        arn = annalsd.arn("a")
+        client.append(arn, simple_history(50))
+        client.history(arn)
+        calls = 'annals_calls_total{instance="well",method="GetExecutionHistory",code="OK"} > 0'
+        self.monitor.wait(calls)
+        self.assertEqual(self.monitor.firing("well") & OF_FAULTS, set())
+
+
+if __name__ == "__main__":
+    unittest_xml.main()
