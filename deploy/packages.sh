@@ -10,7 +10,7 @@
 #   clients
 #          what tests/clients/run.sh needs beside
 #   python, javascript, go, java, rust, cpp
-#          what it needs for clients in that language where the machine has no tools of its own
+#          what clients in that language need where the machine has no tools of its own
 #   --list prints the packages instead of installing them
 #
 # Needs root or sudo only when something is missing. Takes no time and no network when nothing is.
@@ -86,6 +86,7 @@ cpp=(
   g++
   libgrpc++-dev
   libprotobuf-dev
+  make
   protobuf-compiler
   protobuf-compiler-grpc
 )
