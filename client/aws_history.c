@@ -1,11 +1,8 @@
 #include "client/aws_history.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "client/aws_event.h"
 
@@ -339,51 +336,11 @@ const struct annals_client_event *annals_aws_history_events(
   return (const struct annals_client_event *)(const void *)history->events->data;
 }
 
-/* Pipes and terminals too, which say nothing of their size. */
-static bool read_all(int fd, struct annals_buffer *out) {
-  enum { READ_BYTES = 1 << 16 };
-  for (;;) {
-    uint8_t *to = annals_buffer_reserve(out, READ_BYTES);
-    if (to == NULL) {
-      errno = ENOMEM;
-      return false;
-    }
-    ssize_t n = read(fd, to, READ_BYTES);
-    if (n > 0) {
-      out->len += (size_t)n;
-    } else if (n == 0) {
-      return true;
-    } else if (errno != EINTR) {
-      return false;
-    }
-  }
-}
-
-static bool read_file(const char *path, struct annals_buffer *out) {
-  if (strcmp(path, "-") == 0) {
-    return read_all(STDIN_FILENO, out);
-  }
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) {
-    return false;
-  }
-  bool ok = read_all(fd, out);
-  int saved = errno;
-  close(fd);
-  errno = saved;
-  return ok;
-}
-
 struct annals_aws_history *annals_aws_history_read(const struct annals_schema *schema,
-                                                   const char *path, GError **error) {
-  struct annals_buffer text;
-  annals_buffer_init(&text, G_MAXSSIZE);
-  struct annals_aws_history *history = NULL;
-  if (read_file(path, &text)) {
-    history = annals_aws_history_parse(schema, (const char *)text.data, text.len, error);
-  } else {
-    g_set_error(error, ANNALS_AWS_ERROR, ANNALS_AWS_ERROR_UNREADABLE, "%s", g_strerror(errno));
-  }
-  annals_buffer_clear(&text);
-  return history;
+                                                   struct annals_source *source, GError **error) {
+  const char *text;
+  size_t size;
+  return annals_source_rest(source, &text, &size, error)
+             ? annals_aws_history_parse(schema, text, size, error)
+             : NULL;
 }

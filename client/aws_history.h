@@ -14,6 +14,7 @@
 
 #include "client/annals.h"
 #include "client/aws_error.h"
+#include "client/source.h"
 #include "proto/schema.h"
 
 G_BEGIN_DECLS
@@ -33,10 +34,10 @@ G_GNUC_WARN_UNUSED_RESULT
 struct annals_aws_history *annals_aws_history_parse(const struct annals_schema *schema,
                                                     const char *text, size_t size, GError **error);
 
-/* Reads a file, or standard input if path is "-". Errors: also UNREADABLE. */
+/* Reads all of a source. Errors: also UNREADABLE. */
 G_GNUC_WARN_UNUSED_RESULT
 struct annals_aws_history *annals_aws_history_read(const struct annals_schema *schema,
-                                                   const char *path, GError **error);
+                                                   struct annals_source *source, GError **error);
 
 void annals_aws_history_free(struct annals_aws_history *history);
 

@@ -7,6 +7,7 @@
 #include "client/backup.h"
 #include "client/delete.h"
 #include "client/describe.h"
+#include "client/export.h"
 #include "client/health.h"
 #include "client/history.h"
 #include "client/import.h"
@@ -14,6 +15,7 @@
 
 static const struct annals_cli_command commands[] = {
     {"import", "Append histories from files of AWS JSON", annals_import_run},
+    {"export", "Write histories for another import", annals_export_run},
     {"history", "Print the history of an execution", annals_history_run},
     {"describe", "Print what is known of an execution", annals_describe_command_run},
     {"list", "Print the executions of a state machine", annals_list_command_run},

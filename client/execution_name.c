@@ -5,16 +5,23 @@
 
 enum { NAME_CHARS_MAX = 80, NAME_CHARS_KEPT = 71, HASH_CHARS = 8 };
 
-static char *base_name(const char *path) {
-  static const char *const suffixes[] = {".json", ".jsonl", ".ndjson"};
-  const char *slash = strrchr(path, '/');
-  char *name = g_strdup(slash != NULL ? slash + 1 : path);
-  for (size_t i = 0; i < G_N_ELEMENTS(suffixes); i++) {
-    if (g_str_has_suffix(name, suffixes[i])) {
-      name[strlen(name) - strlen(suffixes[i])] = '\0';
-      break;
+/* Cuts off the first of the suffixes that the name has. */
+static void cut_suffix(char *name, const char *const *suffixes) {
+  for (; *suffixes != NULL; suffixes++) {
+    if (g_str_has_suffix(name, *suffixes)) {
+      name[strlen(name) - strlen(*suffixes)] = '\0';
+      return;
     }
   }
+}
+
+static char *base_name(const char *path) {
+  static const char *const compressed[] = {".gz", NULL};
+  static const char *const json[] = {".json", ".jsonl", ".ndjson", NULL};
+  const char *slash = strrchr(path, '/');
+  char *name = g_strdup(slash != NULL ? slash + 1 : path);
+  cut_suffix(name, compressed);
+  cut_suffix(name, json);
   return name;
 }
 

@@ -7,6 +7,7 @@
 #include "client/aws_history.h"
 #include "client/batch.h"
 #include "client/execution_name.h"
+#include "client/import_export.h"
 
 enum {
   PROGRESS_US = 100000, /* between two updates */
@@ -17,14 +18,17 @@ static const char help[] =
     "\n"
     "A FILE holds what 'aws stepfunctions get-execution-history' prints: an object with\n"
     "\"events\", or several pages of one history as an array or as JSON Lines, in any order,\n"
-    "also newest first. Timestamps may be numbers or ISO 8601. '-' is standard input.\n"
+    "also newest first. Timestamps may be numbers or ISO 8601. Or it holds what 'annals export'\n"
+    "wrote: any number of executions. '-' is standard input. Files may be compressed with gzip.\n"
     "\n"
     "AWS's output does not tell the execution's ARN: say it with --execution-arn, or let it\n"
-    "follow from the file's name with --arn-prefix. A name is the file's without folders and\n"
-    "without .json, .jsonl or .ndjson; one longer than 80 characters becomes its first 71, a\n"
+    "follow from the file's name with --arn-prefix; exports tell it themselves. A name is the\n"
+    "file's without folders and without .json, .jsonl, .ndjson or .gz; one longer than 80 "
+    "characters becomes its first 71, a\n"
     "hyphen and 8 digits of its SHA-256.\n"
     "\n"
-    "A file with any fault is left out whole. Repeating an import is safe: events that are\n"
+    "A file with any fault is left out whole; of an export, each execution with one is, unless\n"
+    "it is longer than a batch. Repeating an import is safe: events that are\n"
     "stored already are recognised. Events are sent in batches; when the server is busy, a\n"
     "batch is tried again for a while.";
 
@@ -39,23 +43,26 @@ struct import {
   size_t file_index;
   bool shows_progress;
   int64_t progress_us; /* when it was last shown */
-  size_t imported;     /* histories of which something was new */
-  size_t there;        /* histories that were there already */
+  struct annals_import_totals totals;
   GPtrArray *failures; /* char *, a line each */
-  int64_t appended;    /* events */
-  int64_t already_stored;
-  int64_t adjusted; /* timestamps */
 };
 
-static void show_progress(struct import *import, size_t sent, size_t count) {
+/* Tells whether there is somebody to show progress to, and something new to show. */
+static bool may_show_progress(struct import *import) {
   int64_t now = g_get_monotonic_time();
   if (!import->shows_progress || now - import->progress_us < PROGRESS_US) {
-    return;
+    return false;
   }
   import->progress_us = now;
-  fprintf(import->cli->err, "\r\033[Kfile %zu of %zu, event %zu of %zu", import->file_index + 1,
-          import->file_count, sent, count);
-  fflush(import->cli->err);
+  return true;
+}
+
+static void show_progress(struct import *import, size_t sent, size_t count) {
+  if (may_show_progress(import)) {
+    fprintf(import->cli->err, "\r\033[Kfile %zu of %zu, event %zu of %zu", import->file_index + 1,
+            import->file_count, sent, count);
+    fflush(import->cli->err);
+  }
 }
 
 static void clear_progress(struct import *import) {
@@ -85,12 +92,12 @@ static bool append_history(struct import *import, const char *arn,
     }
     *ret_sent += request.event_count;
     appended += result.appended_count;
-    import->appended += result.appended_count;
-    import->already_stored += result.already_stored_count;
-    import->adjusted += result.adjusted_timestamp_count;
+    import->totals.appended += result.appended_count;
+    import->totals.already_stored += result.already_stored_count;
+    import->totals.adjusted += result.adjusted_timestamp_count;
   }
-  import->imported += appended > 0;
-  import->there += appended == 0;
+  import->totals.imported += appended > 0;
+  import->totals.there += appended == 0;
   return true;
 }
 
@@ -103,22 +110,77 @@ static void note_failure(struct import *import, const char *file, size_t sent,
   g_ptr_array_add(import->failures, g_strdup_printf("%s: %s%s", name, text, rest));
 }
 
+/* Gives the ARN of a file that does not tell it, or NULL. The caller frees it. */
+static char *arn_for_file(const struct import *import, const char *file, GError **error) {
+  if (import->execution_arn != NULL) {
+    return g_strdup(import->execution_arn);
+  }
+  if (import->arn_prefix != NULL) {
+    return annals_execution_arn_for_file(import->arn_prefix, file, error);
+  }
+  g_set_error(error, ANNALS_AWS_ERROR, ANNALS_AWS_ERROR_FILE,
+              "it does not tell the execution's ARN: use --execution-arn or --arn-prefix");
+  return NULL;
+}
+
+static bool import_history(struct import *import, const char *file, struct annals_source *source,
+                           size_t *ret_sent, GError **error) {
+  g_autofree char *arn = arn_for_file(import, file, error);
+  struct annals_aws_history *history =
+      arn != NULL ? annals_aws_history_read(import->schema, source, error) : NULL;
+  bool ok = history != NULL && append_history(import, arn, history, ret_sent, error);
+  annals_aws_history_free(history);
+  return ok;
+}
+
+static void note_export_failure(struct annals_import_export *from, const char *arn, int64_t stored,
+                                const GError *error) {
+  struct import *import = from->owner;
+  const char *file = import->files[import->file_index];
+  g_autofree char *place = arn != NULL ? g_strdup_printf("%s: %s", file, arn) : g_strdup(file);
+  note_failure(import, place, (size_t)stored, error);
+}
+
+static void show_export_progress(struct annals_import_export *from) {
+  struct import *import = from->owner;
+  if (may_show_progress(import)) {
+    fprintf(import->cli->err, "\r\033[Kfile %zu of %zu, %zu executions, %" PRId64 " events",
+            import->file_index + 1, import->file_count,
+            import->totals.imported + import->totals.there,
+            import->totals.appended + import->totals.already_stored);
+    fflush(import->cli->err);
+  }
+}
+
+static void import_executions(struct import *import, struct annals_source *source) {
+  struct annals_import_export from = {
+      .client = import->client,
+      .schema = import->schema,
+      .totals = &import->totals,
+      .on_failure = note_export_failure,
+      .on_progress = show_export_progress,
+      .owner = import,
+  };
+  annals_import_export_run(&from, source);
+}
+
 static void import_file(struct import *import, const char *file) {
   GError *error = NULL;
   size_t sent = 0;
-  struct annals_aws_history *history = NULL;
-  char *arn = import->execution_arn != NULL
-                  ? g_strdup(import->execution_arn)
-                  : annals_execution_arn_for_file(import->arn_prefix, file, &error);
-  if (arn != NULL) {
-    history = annals_aws_history_read(import->schema, file, &error);
+  bool is_export;
+  struct annals_source *source = annals_source_open(file, &error);
+  if (source != NULL && annals_import_export_is_one(source, &is_export, &error)) {
+    if (is_export) {
+      import_executions(import, source);
+    } else {
+      (void)import_history(import, file, source, &sent, &error);
+    }
   }
-  if (history == NULL || !append_history(import, arn, history, &sent, &error)) {
+  if (error != NULL) {
     note_failure(import, file, sent, error);
     g_error_free(error);
   }
-  annals_aws_history_free(history);
-  g_free(arn);
+  annals_source_close(source);
 }
 
 static const char *plural(int64_t n, const char *one, const char *many) {
@@ -130,14 +192,16 @@ static void print_summary(struct import *import) {
   for (guint i = 0; i < import->failures->len; i++) {
     annals_cli_error(import->cli, "%s", (const char *)import->failures->pdata[i]);
   }
-  fprintf(import->cli->out, "%zu %s imported, %zu already there, %u failed: ", import->imported,
-          plural((int64_t)import->imported, "history", "histories"), import->there,
+  fprintf(import->cli->out,
+          "%zu %s imported, %zu already there, %u failed: ", import->totals.imported,
+          plural((int64_t)import->totals.imported, "history", "histories"), import->totals.there,
           import->failures->len);
-  fprintf(import->cli->out, "%" PRId64 " %s appended, %" PRId64 " already there", import->appended,
-          plural(import->appended, "event", "events"), import->already_stored);
-  if (import->adjusted > 0) {
-    fprintf(import->cli->out, ", %" PRId64 " %s raised to the previous event's", import->adjusted,
-            plural(import->adjusted, "timestamp", "timestamps"));
+  fprintf(import->cli->out, "%" PRId64 " %s appended, %" PRId64 " already there",
+          import->totals.appended, plural(import->totals.appended, "event", "events"),
+          import->totals.already_stored);
+  if (import->totals.adjusted > 0) {
+    fprintf(import->cli->out, ", %" PRId64 " %s raised to the previous event's",
+            import->totals.adjusted, plural(import->totals.adjusted, "timestamp", "timestamps"));
   }
   fputc('\n', import->cli->out);
 }
@@ -150,14 +214,12 @@ static bool check_arguments(struct import *import, int *ret_exit) {
       import->files != NULL && g_strv_contains((const char *const *)import->files, "-");
   if (import->file_count == 0) {
     *ret_exit = annals_cli_usage_error(cli, "a FILE is missing");
-  } else if (import->execution_arn == NULL && import->arn_prefix == NULL) {
-    *ret_exit = annals_cli_usage_error(cli, "--execution-arn or --arn-prefix is missing");
   } else if (import->execution_arn != NULL && import->arn_prefix != NULL) {
     *ret_exit = annals_cli_usage_error(cli, "--execution-arn and --arn-prefix exclude each other");
   } else if (import->execution_arn != NULL && import->file_count > 1) {
     *ret_exit = annals_cli_usage_error(cli, "--execution-arn goes with one FILE, not %zu",
                                        import->file_count);
-  } else if (reads_stdin && import->execution_arn == NULL) {
+  } else if (reads_stdin && import->arn_prefix != NULL) {
     *ret_exit = annals_cli_usage_error(cli, "standard input has no name: use --execution-arn");
   } else {
     return true;

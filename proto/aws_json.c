@@ -1,16 +1,20 @@
 #include "proto/aws_json.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "proto/wire.h"
 
 struct json_writer {
   bool include_data;
+  bool exact_times;
   struct annals_buffer *out;
 };
 
 /* Longest value without an escape: a timestamp of 12 digits with decimals, or an int64. */
 enum { NUMBER_CHARS_MAX = 32 };
+
+enum { NANOS_PER_SECOND = 1000000000, NANOS_PER_MILLI = 1000000, NANOS_PER_MICRO = 1000 };
 
 static const char hex_digits[] = "0123456789abcdef";
 
@@ -88,11 +92,14 @@ static void append_int(struct annals_buffer *out, int64_t value) {
   annals_buffer_append(out, at, (size_t)(text + sizeof text - at));
 }
 
-/* .58 for 580, nothing for 0. */
-static void append_millis(struct annals_buffer *out, unsigned millis) {
-  char text[] = {'.', (char)('0' + millis / 100), (char)('0' + millis / 10 % 10),
-                 (char)('0' + millis % 10)};
-  size_t size = sizeof text;
+/* .58 for 580 of 3 digits, nothing for 0. */
+static void append_fraction(struct annals_buffer *out, unsigned fraction, size_t digits) {
+  char text[] = ".000000000";
+  size_t size = digits + 1;
+  for (size_t i = digits; i > 0; i--) {
+    text[i] = (char)('0' + fraction % 10);
+    fraction /= 10;
+  }
   while (size > 1 && text[size - 1] == '0') {
     size--;
   }
@@ -101,22 +108,59 @@ static void append_millis(struct annals_buffer *out, unsigned millis) {
   }
 }
 
+static void append_two_digits(struct annals_buffer *out, char before, int value) {
+  const char text[] = {before, (char)('0' + value / 10), (char)('0' + value % 10)};
+  annals_buffer_append(out, text, sizeof text);
+}
+
+/* "2018-05-02T17:47:55.580000001Z" */
+static void append_time_text(struct annals_buffer *out, int64_t seconds, unsigned nanos) {
+  time_t at = (time_t)seconds;
+  struct tm tm;
+  if (gmtime_r(&at, &tm) == NULL) {
+    out->failed = true;
+    return;
+  }
+  annals_buffer_append_byte(out, '"');
+  append_int(out, tm.tm_year + 1900);
+  append_two_digits(out, '-', tm.tm_mon + 1);
+  append_two_digits(out, '-', tm.tm_mday);
+  append_two_digits(out, 'T', tm.tm_hour);
+  append_two_digits(out, ':', tm.tm_min);
+  append_two_digits(out, ':', tm.tm_sec);
+  append_fraction(out, nanos, 9);
+  annals_buffer_append_text(out, "Z\"");
+}
+
 /* 1525283875.58: the API page's form, without trailing zeros. */
-static bool append_timestamp(struct annals_buffer *out, const struct annals_wire_field *wire) {
+static void append_time(struct json_writer *writer, int64_t seconds, unsigned nanos) {
+  /* Up to here a double's neighbours are less than half a microsecond apart. */
+  static const int64_t micros_until = 4294967296;
+  if (!writer->exact_times || nanos % NANOS_PER_MILLI == 0) {
+    append_int(writer->out, seconds);
+    append_fraction(writer->out, nanos / NANOS_PER_MILLI, 3);
+  } else if (nanos % NANOS_PER_MICRO == 0 && seconds < micros_until) {
+    append_int(writer->out, seconds);
+    append_fraction(writer->out, nanos / NANOS_PER_MICRO, 6);
+  } else {
+    append_time_text(writer->out, seconds, nanos);
+  }
+}
+
+static bool append_timestamp(struct json_writer *writer, const struct annals_wire_field *wire) {
   struct annals_wire_reader reader = {wire->bytes, wire->bytes + wire->size};
   int64_t seconds = 0;
-  int64_t millis = 0;
+  int64_t nanos = 0;
   struct annals_wire_field part;
   enum annals_wire_result result;
   while ((result = annals_wire_next(&reader, &part)) == ANNALS_WIRE_FIELD) {
     if (part.number == 1) {
       seconds = (int64_t)part.varint;
     } else {
-      millis = (int64_t)part.varint / 1000000;
+      nanos = (int64_t)part.varint;
     }
   }
-  append_int(out, seconds);
-  append_millis(out, (unsigned)(millis % 1000));
+  append_time(writer, seconds, (unsigned)(nanos % NANOS_PER_SECOND));
   return result == ANNALS_WIRE_END;
 }
 
@@ -150,7 +194,7 @@ static bool append_value(struct json_writer *writer, const struct annals_field *
       annals_aws_json_append_string(writer->out, (const char *)wire->bytes, wire->size);
       return true;
     case ANNALS_KIND_TIMESTAMP:
-      return append_timestamp(writer->out, wire);
+      return append_timestamp(writer, wire);
     case ANNALS_KIND_MESSAGE:
       return append_message(writer, field->message, wire->bytes, wire->size);
     case ANNALS_KIND_STRING_MAP:
@@ -248,6 +292,12 @@ static bool append_message(struct json_writer *writer, const struct annals_messa
 bool annals_aws_json_append_event(const struct annals_schema *schema, const uint8_t *event,
                                   size_t size, bool include_data, struct annals_buffer *out) {
   struct json_writer writer = {.include_data = include_data, .out = out};
+  return append_message(&writer, annals_schema_event(schema), event, size) && !out->failed;
+}
+
+bool annals_aws_json_append_exact_event(const struct annals_schema *schema, const uint8_t *event,
+                                        size_t size, struct annals_buffer *out) {
+  struct json_writer writer = {.include_data = true, .exact_times = true, .out = out};
   return append_message(&writer, annals_schema_event(schema), event, size) && !out->failed;
 }
 

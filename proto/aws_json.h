@@ -22,6 +22,15 @@ bool annals_aws_json_append_event(const struct annals_schema *schema, const uint
                                   size_t size, bool include_data, struct annals_buffer *out);
 
 /*
+ * The same with all execution data, so that reading it gives the same bytes: timestamps have up to
+ * six decimals, which a double holds; what is finer, or after 2106, is ISO 8601 text.
+ * Errors: as annals_aws_json_append_event.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_aws_json_append_exact_event(const struct annals_schema *schema, const uint8_t *event,
+                                        size_t size, struct annals_buffer *out);
+
+/*
  * Appends another message of the schema as a JSON object: canonical bytes, of which no unknown
  * field is taken.
  * Errors: as annals_aws_json_append_event.

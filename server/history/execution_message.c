@@ -93,3 +93,10 @@ void annals_execution_append_description(struct annals_buffer *out,
   message.redrive_status_reason = text_of(describe->redrive_status_reason);
   append_packed(out, &message.base);
 }
+
+void annals_execution_append_item_count(struct annals_buffer *out,
+                                        const struct annals_describe *describe) {
+  Annals__V1__DescribeExecutionResponse message = ANNALS__V1__DESCRIBE_EXECUTION_RESPONSE__INIT;
+  message.item_count = describe->execution.item_count;
+  append_packed(out, &message.base);
+}

@@ -23,9 +23,14 @@ enum {
 void annals_execution_append_item(struct annals_buffer *out, const char *execution_arn,
                                   const struct annals_execution *execution);
 
-/* Appends the DescribeExecutionResponse of a description that was made. */
+/* Appends the DescribeExecutionResponse of a description that was made, without what AWS's has not:
+ * item_count. */
 void annals_execution_append_description(struct annals_buffer *out,
                                          const struct annals_describe *describe);
+
+/* Appends what that left out. */
+void annals_execution_append_item_count(struct annals_buffer *out,
+                                        const struct annals_describe *describe);
 
 G_END_DECLS
 

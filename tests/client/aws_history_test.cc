@@ -355,12 +355,4 @@ TEST_F(AwsHistory, NulCharactersAreRefused) {
             "INVALID_FILE: line 1:");
 }
 
-TEST_F(AwsHistory, UnreadableFile) {
-  GError *error = nullptr;
-  EXPECT_EQ(annals_aws_history_read(schema_, "no/such/file", &error), nullptr);
-  EXPECT_STREQ(error->message, "No such file or directory");
-  EXPECT_EQ(error->code, ANNALS_AWS_ERROR_UNREADABLE);
-  g_error_free(error);
-}
-
 }  // namespace

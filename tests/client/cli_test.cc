@@ -95,8 +95,6 @@ TEST_F(Cli, UsageErrorsOfImport) {
   const std::string hint = "\nTry 'annals import --help'.\n";
   EXPECT_EQ(Run({"import"}), 2);
   EXPECT_EQ(err_, "annals: import: a FILE is missing" + hint);
-  EXPECT_EQ(Run({"import", "a.json"}), 2);
-  EXPECT_EQ(err_, "annals: import: --execution-arn or --arn-prefix is missing" + hint);
   EXPECT_EQ(Run({"import", "--execution-arn", "a", "--arn-prefix", "b", "a.json"}), 2);
   EXPECT_EQ(err_, "annals: import: --execution-arn and --arn-prefix exclude each other" + hint);
   EXPECT_EQ(Run({"import", "--execution-arn", "a", "a.json", "b.json"}), 2);
@@ -177,6 +175,15 @@ TEST_F(CliWithServer, ImportGoesOnAfterAFileThatFails) {
                       "/none.json: UNREADABLE_FILE: No such file or directory\n");
   // Nothing was sent of the bad one.
   EXPECT_EQ(histories_.append_counts(), (std::vector<int>{2, 2}));
+}
+
+TEST_F(CliWithServer, ImportNeedsAnArnForWhatTellsNone) {
+  std::string file = Write("a.json", Page(1, 2));
+  EXPECT_EQ(Run({"import", file}), 1);
+  EXPECT_EQ(err_, "annals: import: " + file +
+                      ": INVALID_FILE: it does not tell the execution's ARN: use --execution-arn "
+                      "or --arn-prefix\n");
+  EXPECT_EQ(histories_.Count(), 0u);
 }
 
 TEST_F(CliWithServer, ErrorsAreOneLineEach) {

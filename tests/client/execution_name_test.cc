@@ -23,6 +23,9 @@ TEST(ExecutionName, FollowsFromTheFile) {
   EXPECT_EQ(Arn("p:", "a/b/c.json"), "p:c");
   EXPECT_EQ(Arn("p", "c.json"), "p:c");
   EXPECT_EQ(Arn("p", "c.jsonl"), "p:c");
+  EXPECT_EQ(Arn("p", "c.jsonl.gz"), "p:c");
+  EXPECT_EQ(Arn("p", "c.gz"), "p:c");
+  EXPECT_EQ(Arn("p", "c.gz.json"), "p:c.gz");
   EXPECT_EQ(Arn("p", "/x/c.ndjson"), "p:c");
   EXPECT_EQ(Arn("p", "c.json.json"), "p:c.json");
   EXPECT_EQ(Arn("p", "c.JSON"), "p:c.JSON");

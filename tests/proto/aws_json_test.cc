@@ -34,6 +34,33 @@ TEST(AwsJson, WritesTimestampsWithUpToThreeDecimals) {
   EXPECT_EQ(WithTimestamp(schema, 253402300799, 999000000), "253402300799.999");
 }
 
+std::string WithExactTimestamp(const Schema &schema, int64_t seconds, int32_t nanos) {
+  annals_buffer out;
+  annals_buffer_init(&out, 1 << 20);
+  std::string event = Timestamp(seconds, nanos) + kHead;
+  EXPECT_TRUE(annals_aws_json_append_exact_event(
+      schema.get(), reinterpret_cast<const uint8_t *>(event.data()), event.size(), &out));
+  std::string json(reinterpret_cast<char *>(out.data), out.len);
+  annals_buffer_clear(&out);
+  return json.substr(13, json.find(",\"type") - 13);
+}
+
+TEST(AwsJson, WritesTimestampsInFullOnRequest) {
+  Schema schema;
+  EXPECT_EQ(WithExactTimestamp(schema, 1525283875, 0), "1525283875");
+  EXPECT_EQ(WithExactTimestamp(schema, 1525283875, 580000000), "1525283875.58");
+  EXPECT_EQ(WithExactTimestamp(schema, 1525283875, 580001000), "1525283875.580001");
+  EXPECT_EQ(WithExactTimestamp(schema, 1525283875, 10000), "1525283875.00001");
+  EXPECT_EQ(WithExactTimestamp(schema, 1525283875, 580000001),
+            "\"2018-05-02T17:57:55.580000001Z\"");
+  EXPECT_EQ(WithExactTimestamp(schema, 0, 1), "\"1970-01-01T00:00:00.000000001Z\"");
+  EXPECT_EQ(WithExactTimestamp(schema, 4294967295, 999999000), "4294967295.999999");
+  EXPECT_EQ(WithExactTimestamp(schema, 4294967296, 1000), "\"2106-02-07T06:28:16.000001Z\"");
+  EXPECT_EQ(WithExactTimestamp(schema, 253402300799, 999000000), "253402300799.999");
+  EXPECT_EQ(WithExactTimestamp(schema, 253402300799, 999999999),
+            "\"9999-12-31T23:59:59.999999999Z\"");
+}
+
 TEST(AwsJson, WritesMembersThatTheModelRequiresAlsoWhenEmpty) {
   Schema schema;
   EXPECT_EQ(Json(schema, Timestamp(1, 0) + Int(kEventType, kTaskScheduled) + Int(kEventId, 2) +

@@ -112,15 +112,15 @@ TEST_F(ExecutionsTest, RunningOneIsDescribed) {
 
 TEST_F(ExecutionsTest, FailedOneIsDescribed) {
   Fail("e");
-  EXPECT_EQ(Describe(BytesField(1, Arn()) + IntField(2, 1)).body,
-            BytesField(1, Arn()) + BytesField(2, kMachine) + BytesField(3, "e") +
-                IntField(4, FAILED) + TimeField(5, kStartSeconds) +
-                TimeField(6, kStartSeconds + 3) + BytesField(7, "{}") +
-                BytesField(8, IntField(1, 1)) + BytesField(11, "Root=1") + BytesField(12, kMapRun) +
-                BytesField(13, "E4") + BytesField(14, "why") +
-                BytesField(15, std::string(kMachine) + ":7") +
-                BytesField(16, std::string(kMachine) + ":PROD") + IntField(17, 1) +
-                TimeField(18, kStartSeconds + 2) + IntField(19, REDRIVABLE_BY_MAP_RUN));
+  EXPECT_EQ(
+      Describe(BytesField(1, Arn()) + IntField(2, 1)).body,
+      BytesField(1, Arn()) + BytesField(2, kMachine) + BytesField(3, "e") + IntField(4, FAILED) +
+          TimeField(5, kStartSeconds) + TimeField(6, kStartSeconds + 3) + BytesField(7, "{}") +
+          BytesField(8, IntField(1, 1)) + BytesField(11, "Root=1") + BytesField(12, kMapRun) +
+          BytesField(13, "E4") + BytesField(14, "why") +
+          BytesField(15, std::string(kMachine) + ":7") +
+          BytesField(16, std::string(kMachine) + ":PROD") + IntField(17, 1) +
+          TimeField(18, kStartSeconds + 2) + IntField(19, REDRIVABLE_BY_MAP_RUN) + IntField(21, 3));
 }
 
 TEST_F(ExecutionsTest, AreListedNewestFirst) {
