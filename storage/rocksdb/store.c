@@ -68,6 +68,11 @@ static enum annals_status get_record(struct annals_engine *engine, const char *a
   if (slice != NULL) {
     size_t size;
     const char *bytes = rocksdb_pinnableslice_value(slice, &size);
+    if (size == 0 && tier == ANNALS_TIER_CACHE) {
+      /* No record is empty: of a table that is not open RocksDB says that it has the key. */
+      rocksdb_pinnableslice_destroy(slice);
+      return ANNALS_STATUS_INCOMPLETE;
+    }
     /* Records are small: a copy does not keep a block in memory. */
     *ret_record = g_bytes_new(bytes, size);
     rocksdb_pinnableslice_destroy(slice);

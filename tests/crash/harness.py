@@ -52,6 +52,8 @@ class Harness:
         print("%s: seed %d" % (mode, seed), file=sys.stderr, flush=True)
         self.mode = mode
         self.chance = random.Random(seed)
+        # Small ones have tables written and compacted all the time.
+        self.memtables_mib = self.chance.choice((1, 4, 64))
         self.activities = activities
         self.disk = faults.Disk()
         self.progress = multiprocessing.get_context("spawn").Value("q", 0)
@@ -64,7 +66,7 @@ class Harness:
 
     def start(self):
         begin = time.monotonic()
-        args = [arg for activity in self.activities for arg in activity.server_args(self)]
+        args = ["--store-memtables", str(self.memtables_mib)] + [arg for activity in self.activities for arg in activity.server_args(self)]
         if self.server is None:
             self.server = annalsd.Annalsd("--log-level", "error", *args,
                                           data_dir=self.disk.root + "/data",

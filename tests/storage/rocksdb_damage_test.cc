@@ -303,6 +303,49 @@ TEST_F(RocksdbDamageTest, AKeyThatIsNoneIsReported) {
   ExpectCorrupt("a", false, "a key that is none in a");
 }
 
+// ---- tables that are not open -----------------------------------------------------------------
+
+class RocksdbColdTest : public RocksdbDamageTest {
+ protected:
+  void SetUp() override {
+    options_.tuning.open_files = 20;
+    RocksdbDamageTest::SetUp();
+  }
+
+  // Tables of their own for each append: many more than are kept open.
+  void AppendToTables(int count) {
+    auto *engine = reinterpret_cast<annals_engine *>(store_);
+    const char *key = "disable_auto_compactions";
+    const char *value = "true";
+    for (rocksdb_column_family_handle_t *family : engine->families) {
+      char *error = nullptr;
+      rocksdb_set_options_cf(engine->db, family, 1, &key, &value, &error);
+      ASSERT_EQ(error, nullptr);
+    }
+    for (int i = 0; i < count; i++) {
+      AppendOptions options;
+      options.record = "record of " + std::to_string(i);
+      const std::string arn = std::to_string(i);
+      ASSERT_EQ(Append(store_, arn, 0, FramesOf(arn, 1, 3), options).outcome, ANNALS_STORE_OK);
+      ASSERT_TRUE(annals_rocksdb_flush(store_));
+    }
+  }
+};
+
+// RocksDB says of a key in a table that is not open, and may not be opened, that it is there, and
+// gives an empty value.
+TEST_F(RocksdbColdTest, RecordsAreFound) {
+  AppendToTables(30);
+  for (int round = 0; round < 2; round++) {
+    for (int i = 0; i < 30; i++) {
+      BytesResult got = Get(store_, std::to_string(i));
+      EXPECT_EQ(got.outcome, ANNALS_STORE_OK);
+      EXPECT_EQ(got.bytes, "record of " + std::to_string(i));
+      EXPECT_EQ(Tail(store_, std::to_string(i)).last_id, 3);
+    }
+  }
+}
+
 // ---- the second pass of a read --------------------------------------------------------------
 
 class RocksdbReaderTest : public RocksdbTest {
