@@ -9,6 +9,7 @@
 #include "server/history/history.h"
 #include "server/history/quota.h"
 #include "server/history/token_key.h"
+#include "server/migration.h"
 #include "server/ops/health.h"
 #include "server/ops/listen.h"
 #include "server/ops/ops_server.h"
@@ -215,7 +216,11 @@ static bool open_store(struct annals_server *server, const struct annals_options
       .min_free_bytes = (uint64_t)options->min_free_space << 20,
       .observer = annals_store_metrics_observer(server->store_metrics),
   };
-  if (!annals_rocksdb_open(&rocksdb, &server->store, error)) {
+  struct annals_migration migration;
+  annals_migration_init(&migration, server->schema, &rocksdb);
+  bool ok = annals_rocksdb_open(&rocksdb, &server->store, error);
+  annals_migration_clear(&migration);
+  if (!ok) {
     return false;
   }
   server->probe = (struct annals_health_probe){.why_dead = why_dead, .context = server->store};
@@ -243,7 +248,6 @@ static bool load_token_key(struct annals_server *server, const struct annals_opt
 }
 
 static void make_history(struct annals_server *server, const struct annals_options *options) {
-  server->schema = annals_schema_new();
   server->history = annals_history_new(&(struct annals_history_options){
       .store = server->store,
       .schema = server->schema,
@@ -277,6 +281,7 @@ bool annals_server_start(const struct annals_options *options, struct annals_ser
   struct annals_server *server = g_new0(struct annals_server, 1);
   server->ops_socket = -1;
   server->gateway_socket = -1;
+  server->schema = annals_schema_new();
   server->drain_timeout_ms = to_ms(options->drain_timeout);
   server->backup_dir =
       *options->backup_dir == '\0' ? NULL : g_canonicalize_filename(options->backup_dir, NULL);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "storage/operation.h"
+#include "storage/verify.h"
 
 G_BEGIN_DECLS
 

@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <rocksdb/c.h>
 
+#include "storage/rocksdb/database.h"
 #include "storage/rocksdb/deletion.h"
 #include "storage/rocksdb/disk.h"
 #include "storage/rocksdb/listing.h"
@@ -24,15 +25,6 @@
 #include "storage/store.h"
 
 G_BEGIN_DECLS
-
-/* The column families, in the order they are opened. */
-enum annals_family {
-  ANNALS_FAMILY_DEFAULT, /* the schema version */
-  ANNALS_FAMILY_HISTORY,
-  ANNALS_FAMILY_EXECUTIONS,
-  ANNALS_FAMILY_LISTINGS,
-  ANNALS_FAMILY_COUNT,
-};
 
 struct annals_engine {
   struct annals_store store;

@@ -50,6 +50,14 @@ struct annals_rocksdb_tuning {
   int open_files;           /* 512 */
 };
 
+/* How far a migration is. */
+struct annals_rocksdb_migration {
+  int from_version;
+  int to_version;
+  bool done;
+  const struct annals_store_verify_summary *summary; /* faults are what was not yet of to_version */
+};
+
 struct annals_rocksdb_options {
   const char *path;        /* the data directory; created if missing */
   int worker_threads;      /* for what is not in the cache; 0: 4 */
@@ -57,14 +65,22 @@ struct annals_rocksdb_options {
                               Debian's RocksDB aborts on a full disk. */
   struct annals_rocksdb_tuning tuning;
   struct annals_store_observer observer; /* is told of each group of writes */
-  struct annals_rocksdb_hooks hooks;     /* zero outside of tests */
+
+  /* For a database of an older schema version, which is migrated before it is open. The auditor
+   * says what records should be; NULL: such a database is refused. on_migration comes some times a
+   * second with what was seen so far, and once when it is done; it returns whether to go on. */
+  struct annals_store_auditor *auditor;
+  bool (*on_migration)(void *data, const struct annals_rocksdb_migration *migration);
+  void *migration_data;
+
+  struct annals_rocksdb_hooks hooks; /* zero outside of tests */
 };
 
 enum annals_rocksdb_error {
   ANNALS_ROCKSDB_ERROR_IN_USE,  /* another process, or another store of this one, has it open */
   ANNALS_ROCKSDB_ERROR_DENIED,  /* the directory cannot be created, read or written */
   ANNALS_ROCKSDB_ERROR_CORRUPT, /* what is stored is damaged */
-  ANNALS_ROCKSDB_ERROR_FOREIGN, /* not a store, or one of another schema version */
+  ANNALS_ROCKSDB_ERROR_FOREIGN, /* not a store, or one of a schema version that this is not for */
   ANNALS_ROCKSDB_ERROR_FAILED,  /* all else */
 };
 

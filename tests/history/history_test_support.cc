@@ -110,19 +110,16 @@ HistoryTest::HistoryTest() {
   g_free(dir);
   std::string key_path = dir_ + "/key";
   key_ = annals_token_key_load_or_create(key_path.c_str(), nullptr);
-  Open();
-  options_.store = store_;
   options_.schema = schema_.get();
   options_.token_key = key_;
   options_.page_token_ttl_s = 86400;
   options_.now_us = Now;
   options_.now_context = &now_us_;
-  history_ = annals_history_new(&options_);
+  Open();
 }
 
 HistoryTest::~HistoryTest() {
-  annals_history_free(history_);
-  store_->ops->close(store_);
+  Close();
   annals_token_key_free(key_);
   std::string remove = "rm -rf " + dir_;
   EXPECT_EQ(system(remove.c_str()), 0);
@@ -136,14 +133,22 @@ void HistoryTest::Open() {
   GError *error = nullptr;
   ASSERT_TRUE(annals_rocksdb_open(&rocksdb, &inner, &error)) << error->message;
   store_ = annals_faulty_store_new(inner);
+  options_.store = store_;
+  history_ = annals_history_new(&options_);
+}
+
+void HistoryTest::Close() {
+  annals_history_free(history_);
+  history_ = nullptr;
+  if (store_ != nullptr) {
+    store_->ops->close(store_);
+    store_ = nullptr;
+  }
 }
 
 void HistoryTest::Reopen() {
-  annals_history_free(history_);
-  store_->ops->close(store_);
+  Close();
   Open();
-  options_.store = store_;
-  history_ = annals_history_new(&options_);
 }
 
 void HistoryTest::SetLimits(size_t page_bytes_max, size_t page_scan_bytes_max) {

@@ -101,7 +101,9 @@ class HistoryTest : public testing::Test {
   HistoryTest();
   ~HistoryTest() override;
 
-  /* Closes and opens the store. */
+  /* Closes the store, opens it, and does both. */
+  void Close();
+  void Open();
   void Reopen();
   /* Makes a new history with other limits. */
   void SetLimits(size_t page_bytes_max, size_t page_scan_bytes_max);
@@ -125,10 +127,9 @@ class HistoryTest : public testing::Test {
   const annals_principal *principal_ = nullptr; /* who asks */
   struct annals_history_options options_ = {};
   const annals_cancel *cancel_ = nullptr; /* of what is to come */
+  std::string dir_;
 
  private:
-  void Open();
-  std::string dir_;
   annals_token_key *key_ = nullptr;
 };
 

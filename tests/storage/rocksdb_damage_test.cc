@@ -91,11 +91,34 @@ TEST_F(RocksdbOpenTest, RefusesADatabaseWithoutASchemaVersion) {
   EXPECT_EQ(opened.message, dir_.path() + " is no store of this program: it has no schema version");
 }
 
-TEST_F(RocksdbOpenTest, RefusesAnotherSchemaVersion) {
-  ASSERT_TRUE(annals_rocksdb_make_foreign(dir_.path().c_str(), "history", "2"));
+TEST_F(RocksdbOpenTest, RefusesANewerSchemaVersion) {
+  ASSERT_TRUE(annals_rocksdb_make_foreign(dir_.path().c_str(), "history", "3"));
   Opened opened = OpenAt(dir_.path());
   EXPECT_EQ(opened.code, ANNALS_ROCKSDB_ERROR_FOREIGN);
-  EXPECT_EQ(opened.message, dir_.path() + " has schema version 2; this program reads version 1");
+  EXPECT_EQ(
+      opened.message,
+      dir_.path() +
+          " has schema version 3, of a newer program; this one knows versions 1 to 2: run the "
+          "newer program, or restore a backup that was made before it");
+}
+
+TEST_F(RocksdbOpenTest, RefusesAnOlderSchemaVersionThatNobodyMigrates) {
+  ASSERT_TRUE(annals_rocksdb_make_foreign(dir_.path().c_str(), "history", "1"));
+  Opened opened = OpenAt(dir_.path());
+  EXPECT_EQ(opened.code, ANNALS_ROCKSDB_ERROR_FOREIGN);
+  EXPECT_EQ(opened.message,
+            dir_.path() + " has schema version 1, and nobody to migrate it to version 2");
+}
+
+TEST_F(RocksdbOpenTest, RefusesASchemaVersionThatIsNone) {
+  for (const char *version : {"", "0", "x", "1x", "-1", "1111111111"}) {
+    TempDir dir;
+    ASSERT_TRUE(annals_rocksdb_make_foreign(dir.path().c_str(), "history", version));
+    Opened opened = OpenAt(dir.path());
+    EXPECT_EQ(opened.code, ANNALS_ROCKSDB_ERROR_FOREIGN);
+    EXPECT_EQ(opened.message,
+              dir.path() + " is no store of this program: its schema version is none");
+  }
 }
 
 TEST_F(RocksdbOpenTest, ReportsADamagedManifest) {
