@@ -41,7 +41,7 @@ FLOORS = {
     "server/ops/": ("server/ops/", "proto/"),
     "server/history/": ("server/history/", "proto/", "storage/", "annals/"),
     "client/": ("client/", "proto/", "annals/v1/", "google/"),
-    "client/offline/": ("client/", "storage/"),
+    "client/offline/": ("client/", "server/history/", "proto/", "storage/"),
     "server/rpc/": ("server/rpc/", "server/history/", "server/ops/", "proto/", "storage/", "google/",
                     "annals/v1/"),
     "server/gateway/": ("server/gateway/", "server/history/", "server/ops/", "proto/", "storage/"),
