@@ -7,6 +7,8 @@
 #          the shared libraries alone that the programs need: of the image
 #   run    what deploy/quickstart.sh needs beside
 #   test   what tests/run.sh needs beside
+#   container
+#          what tests/deploy/run.sh needs beside
 #   clients
 #          what tests/clients/run.sh needs beside
 #   python, javascript, go, java, rust, cpp
@@ -72,6 +74,14 @@ python=(
   python3
   python3-venv
 )
+container=(
+  binutils
+  buildah
+  crun
+  debootstrap
+  golang-github-containers-common
+  python3-venv
+)
 javascript=(
   nodejs
   npm
@@ -111,7 +121,7 @@ list=
 wanted=()
 for group; do
   case $group in
-    build | library | run | test | clients | python | javascript | go | java | rust | cpp)
+    build | library | run | test | container | clients | python | javascript | go | java | rust | cpp)
       declare -n packages=$group
       wanted+=("${packages[@]}")
       ;;
