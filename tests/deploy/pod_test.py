@@ -1,0 +1,173 @@
+"""Pods run as their manifests say, and go through what happens to them in a cluster."""
+
+import os
+import signal
+import ssl
+import time
+import unittest
+
+import grpc
+
+from tests.deploy import container, manifests
+from tests.deploy.pod import WAIT_S, Pod
+from tests.e2e import annalsd
+from tests.e2e.annalsd import CallError, started
+from tests.security.certificates import Ca
+
+GRPC, GATEWAY = "127.0.0.1:50051", "127.0.0.1:8083"
+ENGINE = "token-of-the-engine"
+BACKUP = "token-of-the-backup"
+CREDENTIALS = """[engine]
+token = %s
+allow = annals:* states:* on *
+
+[backup]
+token = %s
+allow = annals-admin:CreateBackup on *
+"""
+NAMES = "annals", "annals-headless", "annals-gateway"
+
+
+def by_token(token):
+    return (("authorization", "Bearer " + token),)
+
+
+def until(holds, what):
+    deadline = time.monotonic() + WAIT_S
+    while not holds():
+        if time.monotonic() > deadline:
+            raise AssertionError("it never was so: " + what)
+        time.sleep(0.05)
+
+
+class Authority:
+    """Makes the content of the Secret annals-tls, over and over."""
+
+    def __init__(self):
+        self.ca = Ca()
+
+    def secret(self):
+        issued = self.ca.issue(dns=NAMES, ips=("127.0.0.1",))
+        return issued, {"tls.crt": issued.pem, "tls.key": issued.key, "ca.crt": self.ca.pem}
+
+
+@unittest.skipUnless(manifests.KUSTOMIZE, "neither kubectl nor Go is there")
+@unittest.skipUnless(container.ROOTFS, container.PROBLEM)
+class PodTest(unittest.TestCase):
+    def setUp(self):
+        self.authority = Authority()
+        self.served, tls = self.authority.secret()
+        self.secrets = {
+            "annals-credentials": {"credentials.ini": CREDENTIALS % (ENGINE, BACKUP)},
+            "annals-page-token-key": {"page-token.key": "ab" * 32 + "\n"},
+            "annals-backup": {"token": BACKUP + "\n"},
+            "annals-tls": tls,
+        }
+
+    def pod(self, objects, kind="StatefulSet", name="annals", claims=None):
+        return Pod(objects, manifests.find(objects, kind, name), self.secrets, claims)
+
+    def start(self, overlay, claims=None):
+        pod = self.pod(manifests.render(overlay), claims=claims)
+        running = pod.run()
+        self.addCleanup(running.stop, signal.SIGKILL)
+        pod.wait_for("startupProbe")
+        for name in "readinessProbe", "livenessProbe":
+            self.assertTrue(pod.probe(name), name)
+        return pod, running
+
+    def client(self, tls=False, token=ENGINE):
+        credentials = grpc.ssl_channel_credentials(self.authority.ca.pem) if tls else None
+        return annalsd.Client(GRPC, credentials, by_token(token) if token else ())
+
+    def is_taken(self, token, tls=False):
+        with self.client(tls, token) as client:
+            try:
+                client.list(state_machine_arn=annalsd.MACHINE_ARN)
+                return True
+            except CallError as error:
+                self.assertEqual(error.code, grpc.StatusCode.UNAUTHENTICATED)
+                return False
+
+    def test_single_node(self):
+        """Starts, serves, is told to stop, and comes back with what it was given."""
+        claims = {"data": container.volume()}
+        pod, running = self.start("overlays/single-node", claims)
+        with self.client(token=None) as client, annalsd.Gateway(GATEWAY) as gateway:
+            client.append(annalsd.arn("a"), [started()])
+            self.assertEqual(len(gateway.history(annalsd.arn("a"))), 1)
+            running.kill(signal.SIGTERM)
+            pod.wait_for("readinessProbe", False)
+            # The cluster takes its time to hear of that: calls go on, and it must not be killed.
+            self.assertTrue(pod.probe("livenessProbe"))
+            self.assertEqual(len(client.history(annalsd.arn("a"))), 1)
+        self.assertEqual(running.wait(), 0)
+        self.start("overlays/single-node", claims)
+        with self.client(token=None) as client:
+            self.assertEqual(len(client.history(annalsd.arn("a"))), 1)
+
+    def test_base(self):
+        pod, _ = self.start("base")
+        with self.client() as client:
+            client.append(annalsd.arn("a"), [started()])
+        self.assertFalse(self.is_taken(None))
+        # Rotation: both for a while, then the new one alone.
+        volume = pod.volumes["credentials"]
+        both = (CREDENTIALS % (ENGINE, BACKUP)).replace("token = token-of-the-e",
+                                                        "token = the-engine-has-another\ntoken = token-of-the-e")
+        for content, old in (both, True), (both.replace("token = %s\n" % ENGINE, ""), False):
+            volume.set({"credentials.ini": content})
+            until(lambda: self.is_taken("the-engine-has-another")
+                  and self.is_taken(ENGINE) == old, "new credentials are taken")
+
+    def test_page_tokens_outlive_the_rotation_of_their_key(self):
+        pod, running = self.start("base")
+        with self.client() as client:
+            client.append(annalsd.arn("a"), annalsd.simple_history(3))
+            old = client.page(annalsd.arn("a"), max_results=1).next_token
+            pod.volumes["page-token-key"].set({"page-token.key": "cd" * 32 + "\n" + "ab" * 32 + "\n"})
+            until(lambda: "page token keys" in running.log(), "the log tells of new keys")
+            self.assertEqual(client.page(annalsd.arn("a"), max_results=1, next_token=old).events[0].id,
+                             2)
+
+    def served_serial(self):
+        pem = ssl.get_server_certificate(("127.0.0.1", 8083))
+        return pem.strip()
+
+    def test_tls(self):
+        pod, running = self.start("overlays/tls")
+        with self.client(tls=True) as client:
+            client.append(annalsd.arn("a"), [started()])
+            served = self.served.pem.decode().strip()
+            self.assertEqual(self.served_serial(), served)
+            # cert-manager renews the Secret; the connection that is there goes on.
+            renewed, content = self.authority.secret()
+            pod.volumes["tls"].set(content)
+            until(lambda: self.served_serial() == renewed.pem.decode().strip(), "renewed")
+            self.assertEqual(len(client.history(annalsd.arn("a"))), 1)
+        self.assertFalse(self.is_taken(None, tls=True))
+        self.assertTrue(self.is_taken(ENGINE, tls=True))
+        self.assertNotIn("cannot", running.log())
+
+    def job(self, overlay, kind, name, claims=None):
+        job = self.pod(manifests.render(overlay), kind, name, claims).run()
+        self.assertEqual(job.wait(), 0, job.log())
+
+    def test_backup_and_restore(self):
+        pod, running = self.start("overlays/tls")
+        with self.client(tls=True) as client:
+            client.append(annalsd.arn("a"), [started()])
+            self.job("overlays/tls", "CronJob", "annals-backup")
+            client.append(annalsd.arn("b"), [started()])
+        self.assertIn("nightly", os.listdir(pod.claims["backup"]))
+        running.stop(signal.SIGKILL)
+        # In the place of what is there, and on a new volume.
+        for claims in pod.claims, {**pod.claims, "data": container.volume()}:
+            self.job("restore", "Job", "annals-restore", claims)
+            _, running = self.start("overlays/tls", claims)
+            with self.client(tls=True) as client:
+                self.assertEqual([e.name for e in client.list_all(
+                    state_machine_arn=annalsd.MACHINE_ARN)], ["a"])
+            running.stop(signal.SIGKILL)
+        kept = [n for n in os.listdir(pod.claims["data"]) if n.startswith("data.before.")]
+        self.assertEqual(len(kept), 1)
