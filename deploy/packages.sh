@@ -56,6 +56,7 @@ library=(
 run=(
   curl
 )
+# Where there is an init, Debian starts prometheus as a service, which the tests have no use for.
 test=(
   awscli
   clang-format-14

@@ -33,12 +33,15 @@ class FaultAlertsTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.disk = faults.Disk()
+        cls.slow_disk = faults.Disk()
         cls.tls = certificates.Files(certificates.Ca().server(left=3 * certificates.DAY))
         cls.servers = {}
         cls.serve("well")
         cls.serve("full", "--min-free-space", MORE_THAN_ANY_DISK_MIB)
         cls.serve("failing", data_dir=os.path.join(cls.disk.root, "data"),
                   env=cls.disk.environment())
+        cls.serve("slow", data_dir=os.path.join(cls.slow_disk.root, "data"),
+                  env=cls.slow_disk.environment())
         cls.serve("overloaded", "--grpc-max-streams", "1")
         cls.serve("damaged")
         cls.damage(cls.servers["damaged"])
@@ -95,6 +98,15 @@ class FaultAlertsTest(unittest.TestCase):
         self.fails("OUTCOME_UNKNOWN", client.append, annalsd.arn("a"), [passed(2)])
         self.monitor.wait_alert("AnnalsWritesStopped", "failing")
         self.monitor.wait_alert("AnnalsErrors", "failing")
+
+    def test_slow_fsync(self):
+        self.slow_disk.set_rules("sync *.log 1+ delay=1100")
+        client = self.client("slow")
+        for event in simple_history(2):
+            client.append(annalsd.arn("a"), [event])
+        self.slow_disk.set_rules()
+        self.monitor.wait_alert("AnnalsSyncSlow", "slow")
+        self.monitor.wait_alert("AnnalsAppendsSlow", "slow")
 
     def test_overload(self):
         client = self.client("overloaded")
