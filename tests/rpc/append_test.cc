@@ -488,7 +488,11 @@ TEST_F(Append, TellsWhatTheStoreSays) {
           ExpectFailure(reply, GRPC_STATUS_INTERNAL, "INTERNAL");
           continue;
         }
-        ExpectFailure(reply, outcome.code, outcome.reason);
+        std::map<std::string, std::string> metadata;
+        if (outcome.outcome == ANNALS_STORE_CORRUPT) {
+          metadata = {{"execution_arn", Arn()}};
+        }
+        ExpectFailure(reply, outcome.code, outcome.reason, metadata);
         EXPECT_EQ(reply.error.retry_ms, outcome.retry_ms);
       }
     }

@@ -255,7 +255,8 @@ TEST_F(ExecutionsTest, AnswersTellWhatTheStoreSays) {
     annals_faulty_store_set_pending(service_.store(), pending);
     for (unsigned operation : {ANNALS_FAULTY_READ, ANNALS_FAULTY_GET}) {
       service_.Fail(operation, ANNALS_STORE_CORRUPT);
-      ExpectFailure(Describe(BytesField(1, Arn())), GRPC_STATUS_DATA_LOSS, "DATA_CORRUPTED");
+      ExpectFailure(Describe(BytesField(1, Arn())), GRPC_STATUS_DATA_LOSS, "DATA_CORRUPTED",
+                    {{"execution_arn", Arn()}});
     }
     service_.Fail(ANNALS_FAULTY_LIST, ANNALS_STORE_CORRUPT);
     ExpectFailure(List(ListOf("")), GRPC_STATUS_DATA_LOSS, "DATA_CORRUPTED");

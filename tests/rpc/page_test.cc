@@ -224,7 +224,7 @@ TEST_F(PageTest, TellsWhatTheStoreSays) {
     for (unsigned operation : {ANNALS_FAULTY_READ, ANNALS_FAULTY_GET}) {
       service_.Fail(operation, ANNALS_STORE_CORRUPT);
       const Reply reply = service_.Get(next);
-      ExpectFailure(reply, GRPC_STATUS_DATA_LOSS, "DATA_CORRUPTED");
+      ExpectFailure(reply, GRPC_STATUS_DATA_LOSS, "DATA_CORRUPTED", {{"execution_arn", Arn()}});
       EXPECT_EQ(reply.error.retry_ms, -1);
       service_.Fail(operation, ANNALS_STORE_UNAVAILABLE);
       EXPECT_EQ(service_.Get(next).code, GRPC_STATUS_INTERNAL);

@@ -50,7 +50,8 @@ TEST_F(Pending, AnswersWhenTheStoreIsDone) {
 
 TEST_F(Pending, CarriesFailuresToo) {
   service_.Fail(ANNALS_FAULTY_READ, ANNALS_STORE_CORRUPT);
-  ExpectFailure(StartPage()->Wait(), GRPC_STATUS_DATA_LOSS, "DATA_CORRUPTED");
+  ExpectFailure(StartPage()->Wait(), GRPC_STATUS_DATA_LOSS, "DATA_CORRUPTED",
+                {{"execution_arn", Arn()}});
   service_.Fail(ANNALS_FAULTY_APPEND, ANNALS_STORE_NO_SPACE);
   ExpectFailure(StartAppend(4, 4)->Wait(), GRPC_STATUS_UNAVAILABLE, "NO_SPACE");
 }
