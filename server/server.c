@@ -10,6 +10,7 @@
 #include "server/history/quota.h"
 #include "server/history/token_key.h"
 #include "server/migration.h"
+#include "server/ops/call_log.h"
 #include "server/ops/health.h"
 #include "server/ops/listen.h"
 #include "server/ops/ops_server.h"
@@ -31,6 +32,7 @@ enum {
 /* In the order in which they are made; freed the other way round. */
 struct annals_server {
   struct annals_metrics *metrics;
+  struct annals_call_log call_log;
   struct annals_health health;
   struct annals_health_probe probe;
   struct annals_trust *trust;
@@ -115,6 +117,7 @@ static void rpc_options(struct annals_server *server, const struct annals_option
       .tls = server->trust->tls,
       .keyring = server->trust->keyring,
       .metrics = server->metrics,
+      .call_log = &server->call_log,
       .held_bytes_max = server->resources.held_bytes_max,
       .admitted_bytes_max = server->resources.admitted_bytes_max,
       .calls_max = (unsigned)options->grpc_max_calls,
@@ -267,6 +270,7 @@ static bool start_gateway(struct annals_server *server, GError **error) {
       .metrics = server->metrics,
       .region = server->region,
       .tls = server->trust->tls,
+      .call_log = &server->call_log,
       .reply_bytes_max = server->resources.reply_bytes_max,
   };
   if (!annals_gateway_start(&options, &server->gateway, error)) {
@@ -287,6 +291,11 @@ bool annals_server_start(const struct annals_options *options, struct annals_ser
       *options->backup_dir == '\0' ? NULL : g_canonicalize_filename(options->backup_dir, NULL);
   server->region = *options->region == '\0' ? NULL : g_strdup(options->region);
   server->metrics = annals_metrics_new();
+  server->call_log.options = (struct annals_call_log_options){
+      .slow_us = options->slow_call * 1000,
+      .sample = options->log_sample,
+      .trace_sample = options->trace_sample,
+  };
   annals_process_metrics_add(server->metrics);
   server->store_metrics = annals_store_metrics_new(server->metrics);
   server->trust = annals_trust_new(options, server->metrics, error);

@@ -10,7 +10,6 @@
 #include "server/gateway/operation.h"
 #include "server/gateway/request.h"
 #include "server/history/error.h"
-#include "server/ops/log.h"
 
 enum {
   /* How much of a body over the limit is read all the same: a client that is still sending when the
@@ -31,6 +30,7 @@ struct annals_call {
   char *target; /* as in the request line, with its query: what a signature is made of */
   char *request_id;
   int64_t started_us;
+  struct annals_trace trace;
   enum stage stage;
   bool close; /* the connection, behind the answer */
 
@@ -48,28 +48,24 @@ struct annals_call {
 
 /* --- the answer --- */
 
-/* What was asked for, if it looks like it: anything can stand where an ARN should. */
-static const char *arn_to_log(const struct annals_call *call) {
-  const char *arn = call->run.execution_arn;
-  return arn != NULL && g_str_has_prefix(arn, "arn:") ? arn : NULL;
-}
-
-static void log_failure(const struct annals_call *call, const GError *error, unsigned status) {
-  bool ours = status == MHD_HTTP_INTERNAL_SERVER_ERROR;
-  enum annals_log_level level = ours ? ANNALS_LOG_ERROR : ANNALS_LOG_INFO;
-  const struct annals_log_field fields[] = {
-      ANNALS_LOG_TEXT("request_id", call->request_id),
-      ANNALS_LOG_TEXT("principal",
-                      call->caller.principal == NULL ? NULL : call->caller.principal->name),
-      ANNALS_LOG_TEXT("operation", call->operation == NULL ? NULL : call->operation->name),
-      ANNALS_LOG_TEXT("reason", annals_aws_error_name(error)),
-      ANNALS_LOG_NUMBER("http_status", status),
-      ANNALS_LOG_TEXT("execution_arn", arn_to_log(call)),
+/* Logs and traces the end of the request; error NULL: success. */
+static void report(struct annals_call *call, const GError *error, unsigned status) {
+  const struct annals_call_summary end = {
+      .transport = "aws_json",
+      .method = call->operation == NULL ? NULL : call->operation->name,
+      .request_id = call->request_id,
+      .trace = &call->trace,
+      .principal = call->caller.principal == NULL ? NULL : call->caller.principal->name,
+      .arn = call->run.subject,
+      .reason = error == NULL ? NULL : annals_aws_error_name(error),
       /* What the client is not told. Of other failures the text may quote the request. */
-      ANNALS_LOG_TEXT("detail", status >= 500 ? annals_error_detail(error) : NULL),
-      ANNALS_LOG_NUMBER("duration_us", g_get_monotonic_time() - call->started_us),
+      .detail = status >= 500 ? annals_error_detail(error) : NULL,
+      .status_key = "http_status",
+      .status = status,
+      .level = status == MHD_HTTP_INTERNAL_SERVER_ERROR ? ANNALS_LOG_ERROR : ANNALS_LOG_INFO,
+      .started_us = call->started_us,
   };
-  annals_log_write(level, "call failed", fields, G_N_ELEMENTS(fields));
+  annals_call_log_end(call->context->call_log, &end);
 }
 
 /* Turns the run's result into what is sent; returns the HTTP status. */
@@ -77,17 +73,29 @@ static unsigned take_result(struct annals_call *call, struct annals_buffer *ret_
   if (call->run.error == NULL) {
     *ret_answer = call->run.answer;
     call->run.answer = (struct annals_buffer){0};
+    report(call, NULL, MHD_HTTP_OK);
     return MHD_HTTP_OK;
   }
   unsigned status = annals_aws_error_status(call->run.error);
   annals_buffer_init(ret_answer, ERROR_BYTES_PER_BODY_BYTE * call->body.max + ERROR_TEXT_BYTES_MAX);
   annals_aws_error_append(call->run.error, ret_answer);
-  log_failure(call, call->run.error, status);
+  report(call, call->run.error, status);
   return status;
 }
 
+/* Hands the trace back, if there is one. */
+static bool add_trace(const struct annals_call *call, struct MHD_Response *response) {
+  char text[ANNALS_TRACEPARENT_BYTES + 1];
+  if (!call->trace.exists) {
+    return true;
+  }
+  annals_trace_format(&call->trace, text);
+  return MHD_add_response_header(response, ANNALS_TRACEPARENT, text) == MHD_YES;
+}
+
 static bool add_headers(const struct annals_call *call, struct MHD_Response *response) {
-  return MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, ANNALS_AWS_JSON_TYPE) ==
+  return add_trace(call, response) &&
+         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, ANNALS_AWS_JSON_TYPE) ==
              MHD_YES &&
          MHD_add_response_header(response, ANNALS_REQUEST_ID_HEADER, call->request_id) == MHD_YES &&
          (!call->close ||
@@ -316,6 +324,9 @@ static enum MHD_Result take_head(struct annals_call *call, const char *method,
                                  const char *version) {
   annals_in_flight_begin_call(&call->context->in_flight);
   call->stage = STAGE_BODY;
+  const char *traceparent = header(call, ANNALS_TRACEPARENT);
+  annals_call_log_trace(call->context->call_log, traceparent,
+                        traceparent == NULL ? 0 : strlen(traceparent), &call->trace);
   if (annals_head_is_too_large(call->connection)) {
     annals_library_reply_send(call->connection, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE);
     return MHD_NO;

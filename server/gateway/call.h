@@ -23,6 +23,7 @@
 #include "server/gateway/in_flight.h"
 #include "server/gateway/meter.h"
 #include "server/history/history.h"
+#include "server/ops/call_log.h"
 
 G_BEGIN_DECLS
 
@@ -33,6 +34,8 @@ struct annals_call_context {
   size_t body_bytes_max;
   struct annals_in_flight in_flight;
   struct annals_gateway_meters meters;
+  struct annals_call_log *call_log;
+  struct annals_call_log own_call_log; /* where none is given */
 };
 
 /* MHD_OPTION_URI_LOG_CALLBACK: makes the call. */

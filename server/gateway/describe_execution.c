@@ -21,7 +21,7 @@ static bool read_request(struct annals_operation_run *run,
   *ret_request = (struct annals_describe_request){.principal = run->principal};
   bool ok = annals_request_string(from, "executionArn", &ret_request->execution_arn, error) &&
             annals_request_string(from, "includedData", &ret_request->included_data, error);
-  run->execution_arn = ret_request->execution_arn;
+  run->subject = ret_request->execution_arn;
   return ok;
 }
 

@@ -129,6 +129,8 @@ bool annals_gateway_start(const struct annals_gateway_options *options,
   gateway->context.body_bytes_max = gateway->options.body_bytes_max;
   annals_in_flight_init(&gateway->context.in_flight, gateway->options.reply_bytes_max);
   annals_gateway_meters_init(&gateway->context.meters, options->metrics);
+  gateway->context.call_log =
+      options->call_log != NULL ? options->call_log : &gateway->context.own_call_log;
   json_object_seed(0); /* before there are threads */
   gateway->daemon = start_daemon(gateway);
   if (gateway->daemon == NULL) {

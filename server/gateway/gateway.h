@@ -28,26 +28,28 @@
 
 #include "server/history/history.h"
 #include "server/history/keyring.h"
+#include "server/ops/call_log.h"
 #include "server/ops/metrics.h"
 #include "server/ops/tls.h"
 
 G_BEGIN_DECLS
 
 struct annals_gateway_options {
-  int listen_socket;              /* listening, non-blocking: server/ops/listen.h */
-  struct annals_history *history; /* not owned; must outlive the gateway */
-  struct annals_keyring *keyring; /* the same; NULL: anybody may do everything */
-  struct annals_metrics *metrics; /* the same; NULL: nothing is measured */
-  const char *region;             /* that signatures must be made for; NULL: any. The same */
-  struct annals_tls *tls;         /* HTTPS; not owned; must outlive the gateway; NULL: HTTP */
-  unsigned thread_count;          /* 0: one for each processor */
-  unsigned connection_count_max;  /* more wait to be accepted; 0: a quarter of the descriptors that
-                                     the process may have, from 64 to 4,096 */
-  unsigned connection_timeout_s;  /* without a byte moving; 0: 60 */
-  size_t body_bytes_max;          /* of a request; 0: 1 MiB */
-  size_t reply_bytes_max;         /* made and not yet sent, of all connections; beyond it calls get
-                                     ThrottlingException; 0: 512 MiB */
-  unsigned stop_timeout_ms;       /* for answers on their way to slow clients; 0: 10,000 */
+  int listen_socket;                /* listening, non-blocking: server/ops/listen.h */
+  struct annals_history *history;   /* not owned; must outlive the gateway */
+  struct annals_keyring *keyring;   /* the same; NULL: anybody may do everything */
+  struct annals_metrics *metrics;   /* the same; NULL: nothing is measured */
+  struct annals_call_log *call_log; /* the same; NULL: failures are logged */
+  const char *region;               /* that signatures must be made for; NULL: any. The same */
+  struct annals_tls *tls;           /* HTTPS; not owned; must outlive the gateway; NULL: HTTP */
+  unsigned thread_count;            /* 0: one for each processor */
+  unsigned connection_count_max; /* more wait to be accepted; 0: a quarter of the descriptors that
+                                    the process may have, from 64 to 4,096 */
+  unsigned connection_timeout_s; /* without a byte moving; 0: 60 */
+  size_t body_bytes_max;         /* of a request; 0: 1 MiB */
+  size_t reply_bytes_max;        /* made and not yet sent, of all connections; beyond it calls get
+                                    ThrottlingException; 0: 512 MiB */
+  unsigned stop_timeout_ms;      /* for answers on their way to slow clients; 0: 10,000 */
 };
 
 struct annals_gateway;

@@ -40,7 +40,7 @@ static bool read_request(struct annals_operation_run *run, struct annals_page_re
             annals_request_string(from, "nextToken", &ret_request->next_token, error) &&
             annals_request_boolean(from, "includeExecutionData",
                                    &ret_request->include_execution_data, error);
-  run->execution_arn = ret_request->execution_arn;
+  run->subject = ret_request->execution_arn;
   return ok;
 }
 

@@ -36,12 +36,16 @@ static bool read_request(struct annals_operation_run *run, struct annals_list_re
                          GError **error) {
   const struct annals_request *from = &run->request;
   *ret_request = (struct annals_list_request){.principal = run->principal};
-  return annals_request_string(from, "stateMachineArn", &ret_request->state_machine_arn, error) &&
-         annals_request_string(from, "statusFilter", &ret_request->status_filter, error) &&
-         annals_request_integer(from, "maxResults", &ret_request->max_results, error) &&
-         annals_request_string(from, "nextToken", &ret_request->next_token, error) &&
-         annals_request_string(from, "mapRunArn", &ret_request->map_run_arn, error) &&
-         annals_request_string(from, "redriveFilter", &ret_request->redrive_filter, error);
+  bool ok =
+      annals_request_string(from, "stateMachineArn", &ret_request->state_machine_arn, error) &&
+      annals_request_string(from, "statusFilter", &ret_request->status_filter, error) &&
+      annals_request_integer(from, "maxResults", &ret_request->max_results, error) &&
+      annals_request_string(from, "nextToken", &ret_request->next_token, error) &&
+      annals_request_string(from, "mapRunArn", &ret_request->map_run_arn, error) &&
+      annals_request_string(from, "redriveFilter", &ret_request->redrive_filter, error);
+  run->subject = ret_request->state_machine_arn != NULL ? ret_request->state_machine_arn
+                                                        : ret_request->map_run_arn;
+  return ok;
 }
 
 static enum annals_progress start(struct annals_operation_run *run) {

@@ -29,7 +29,8 @@ struct annals_operation_run {
 
   GError *error;               /* result: NULL, or why there is no answer */
   struct annals_buffer answer; /* result: JSON */
-  const char *execution_arn;   /* result, for the log: as given; NULL when it was not */
+  const char *subject;         /* result, for the log: the ARN that it is about, as given; NULL when
+                                  it was not */
   int32_t event_count;         /* result: events in the answer */
 };
 

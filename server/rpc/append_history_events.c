@@ -25,6 +25,7 @@ static void start(struct annals_rpc_call *call) {
     annals_rpc_call_fail(call, error);
     return;
   }
+  call->subject = append->append.request.execution_arn;
   append->append.owner = call;
   append->append.on_done = on_done;
   if (annals_append_run(call->history, &append->append) == ANNALS_DONE) {

@@ -5,6 +5,7 @@
 #include "server/rpc/append_message.h"
 #include "server/rpc/meter.h"
 #include "server/rpc/methods.h"
+#include "server/rpc/report.h"
 #include "server/rpc/rpc_status.h"
 
 /*
@@ -63,10 +64,11 @@ static void answer(struct item *item, const GError *error) {
     annals_wire_wrap(&item->answer, 0, FIELD_APPENDED);
   } else {
     size_t size;
-    g_autofree uint8_t *status = annals_rpc_status_details(error, &size);
+    g_autofree uint8_t *status =
+        annals_rpc_status_details(error, annals_rpc_report_request_id(item->call), &size);
     annals_wire_append_bytes(&item->answer, FIELD_ERROR, status, size);
-    annals_rpc_call_log_failure(item->call, error, item->started_us);
   }
+  annals_rpc_report_append(item->call, item->append.request.execution_arn, error, item->started_us);
   annals_rpc_append_clear(&item->append);
   annals_rpc_call_unhold(item->call, item->held_bytes);
   item->held_bytes = 0;

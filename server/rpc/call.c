@@ -1,11 +1,13 @@
 #include "server/rpc/call.h"
 
 #include <grpc/slice.h>
+#include <grpc/support/alloc.h>
 
 #include "server/history/error.h"
 #include "server/ops/log.h"
 #include "server/rpc/call_internal.h"
 #include "server/rpc/meter.h"
+#include "server/rpc/report.h"
 #include "server/rpc/server_internal.h"
 
 enum {
@@ -53,6 +55,8 @@ static void call_free(struct annals_rpc_call *call) {
   grpc_call_details_destroy(&call->details);
   g_clear_error(&call->end_error);
   annals_rpc_caller_clear(&call->caller);
+  gpr_free(call->request_id);
+  grpc_slice_unref(call->trace_metadata.value);
   if (call->core != NULL) {
     annals_series_add(call->meter->under_way, -1);
     grpc_call_unref(call->core);
@@ -267,6 +271,7 @@ static void on_accept(struct annals_rpc_tag *tag, bool ok) {
   annals_series_add(call->meter->under_way, 1);
   call->refs = 2; /* the call's, up to its end, and this function's */
   set_deadline(call);
+  annals_rpc_report_begin(call);
   grpc_op op = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER};
   op.data.recv_close_on_server.cancelled = &call->cancelled;
   annals_rpc_call_start_batch(call, &op, 1, &call->close_tag);

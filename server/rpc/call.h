@@ -31,6 +31,7 @@
 #include "server/history/cancel.h"
 #include "server/history/history.h"
 #include "server/ops/call_meter.h"
+#include "server/ops/trace.h"
 #include "server/rpc/caller.h"
 
 G_BEGIN_DECLS
@@ -76,6 +77,8 @@ struct annals_rpc_call {
   size_t request_bytes;
   void *state;                 /* the method's own */
   struct annals_cancel cancel; /* whether the client waits: for the operations of the domain */
+  const char *subject;         /* the ARN that it is about, for the log: a view that the method
+                                  keeps as long as state, or NULL */
   unsigned busy;               /* streams: operations pending; the method adds, _done subtracts */
 
   /* Private from here on: see call_internal.h. */
@@ -98,7 +101,10 @@ struct annals_rpc_call {
   grpc_metadata_array metadata;
   int cancelled; /* the core's word, when the close tag comes */
   int64_t started_us;
-  grpc_byte_buffer *payload; /* received */
+  char *request_id; /* gpr_free() it; NULL: the client gave none, and nobody has asked for one */
+  struct annals_trace trace;
+  grpc_metadata trace_metadata; /* that hands it back */
+  grpc_byte_buffer *payload;    /* received */
   grpc_slice request_slice;
   grpc_byte_buffer *message; /* on its way to the client */
   size_t held_bytes;         /* of the server's, for all that the call holds */
@@ -145,13 +151,6 @@ void annals_rpc_call_reply(struct annals_rpc_call *call, struct annals_buffer *m
  * Memory: error stays the caller's.
  */
 void annals_rpc_call_fail(struct annals_rpc_call *call, const GError *error);
-
-/*
- * Logs a failure, as the end of a call does: for one that is a message of a stream. started_us is
- * of the monotonic clock.
- */
-void annals_rpc_call_log_failure(const struct annals_rpc_call *call, const GError *error,
-                                 int64_t started_us);
 
 /* Ends a stream with success. */
 void annals_rpc_call_finish(struct annals_rpc_call *call);

@@ -33,6 +33,7 @@ static void start(struct annals_rpc_call *call) {
     annals_rpc_call_fail(call, error);
     return;
   }
+  call->subject = state->execution_arn;
   annals_rpc_call_release_request(call); /* its text has been copied */
   state->deletion.owner = call;
   state->deletion.on_done = on_done;

@@ -55,6 +55,7 @@ static void start(struct annals_rpc_call *call) {
     annals_rpc_call_fail(call, error);
     return;
   }
+  call->subject = state->request.execution_arn;
   annals_rpc_call_release_request(call); /* its texts have been copied */
   state->page.owner = call;
   state->page.on_done = on_done;

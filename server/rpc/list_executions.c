@@ -46,6 +46,8 @@ static void start(struct annals_rpc_call *call) {
     annals_rpc_call_fail(call, error);
     return;
   }
+  call->subject =
+      request->state_machine_arn != NULL ? request->state_machine_arn : request->map_run_arn;
   annals_rpc_call_release_request(call); /* its texts have been copied */
   state->list.owner = call;
   state->list.on_done = on_done;

@@ -2,9 +2,9 @@
 #include <grpc/slice.h>
 
 #include "server/history/error.h"
-#include "server/ops/log.h"
 #include "server/rpc/call_internal.h"
 #include "server/rpc/meter.h"
+#include "server/rpc/report.h"
 #include "server/rpc/rpc_status.h"
 #include "server/rpc/server_internal.h"
 
@@ -44,7 +44,8 @@ static void send_end(struct annals_rpc_call *call, int code, const grpc_slice *t
   grpc_op ops[3] = {0};
   size_t count = 0;
   if (!call->opened) {
-    ops[count++].op = GRPC_OP_SEND_INITIAL_METADATA;
+    ops[count].op = GRPC_OP_SEND_INITIAL_METADATA;
+    annals_rpc_report_set_metadata(call, &ops[count++]);
   }
   if (call->message != NULL) {
     ops[count].op = GRPC_OP_SEND_MESSAGE;
@@ -61,34 +62,9 @@ static void send_end(struct annals_rpc_call *call, int code, const grpc_slice *t
   annals_rpc_call_unref(call);
 }
 
-/* Clients leave when they like, and when the server stops thousands of streams may end. */
-static enum annals_log_level level_of(const struct annals_rpc_call *call, const GError *error) {
-  enum annals_reason reason = annals_error_reason(error);
-  if (annals_reason_info(reason)->http_status == 500) {
-    return ANNALS_LOG_ERROR;
-  }
-  bool usual = reason == ANNALS_REASON_CANCELLED ||
-               (reason == ANNALS_REASON_DRAINING && annals_rpc_call_is_stream(call));
-  return usual ? ANNALS_LOG_DEBUG : ANNALS_LOG_INFO;
-}
-
-void annals_rpc_call_log_failure(const struct annals_rpc_call *call, const GError *error,
-                                 int64_t started_us) {
-  const struct annals_reason_info *reason = annals_reason_info(annals_error_reason(error));
-  const struct annals_log_field fields[] = {
-      ANNALS_LOG_TEXT("method", call->method != NULL ? call->method->path : NULL),
-      ANNALS_LOG_TEXT("principal",
-                      call->caller.principal != NULL ? call->caller.principal->name : NULL),
-      ANNALS_LOG_TEXT("reason", reason->name),
-      /* Of failures that are the client's the text may quote the request. */
-      ANNALS_LOG_TEXT("detail", reason->http_status >= 500 ? annals_error_detail(error) : NULL),
-      ANNALS_LOG_NUMBER("duration_us", g_get_monotonic_time() - started_us),
-  };
-  annals_log_write(level_of(call, error), "call failed", fields, G_N_ELEMENTS(fields));
-}
-
 void annals_rpc_call_end(struct annals_rpc_call *call, const GError *error) {
   annals_rpc_meter_end(call, error);
+  annals_rpc_report_end(call, error);
   if (error == NULL) {
     send_end(call, GRPC_STATUS_OK, NULL, NULL, 0);
     return;
@@ -96,13 +72,13 @@ void annals_rpc_call_end(struct annals_rpc_call *call, const GError *error) {
   const struct annals_reason_info *reason = annals_reason_info(annals_error_reason(error));
   g_autofree char *message = annals_rpc_status_message(error);
   size_t size;
-  g_autofree uint8_t *details = annals_rpc_status_details(error, &size);
+  g_autofree uint8_t *details =
+      annals_rpc_status_details(error, annals_rpc_report_request_id(call), &size);
   grpc_slice text = grpc_slice_from_copied_string(message);
   grpc_metadata trailer = {
       .key = grpc_slice_from_static_string("grpc-status-details-bin"),
       .value = grpc_slice_from_copied_buffer((const char *)details, size),
   };
-  annals_rpc_call_log_failure(call, error, call->started_us);
   send_end(call, reason->grpc_code, &text, &trailer, 1);
   grpc_slice_unref(text);
   grpc_slice_unref(trailer.value);

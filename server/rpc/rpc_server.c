@@ -61,6 +61,8 @@ struct annals_rpc_server {
   size_t held_bytes_max;
   gsize held_bytes; /* atomic */
   struct annals_rpc_meters *meters;
+  struct annals_call_log *call_log;
+  struct annals_call_log own_call_log; /* where none is given */
   struct annals_rpc_admission admission;
   struct annals_rpc_health health;
   struct annals_rpc_heartbeat heartbeat;
@@ -98,6 +100,10 @@ struct annals_rpc_admission *annals_rpc_server_admission(struct annals_rpc_serve
 
 struct annals_history *annals_rpc_server_history(struct annals_rpc_server *server) {
   return server->history;
+}
+
+struct annals_call_log *annals_rpc_server_call_log(struct annals_rpc_server *server) {
+  return server->call_log;
 }
 
 struct annals_rpc_meters *annals_rpc_server_meters(struct annals_rpc_server *server) {
@@ -322,6 +328,7 @@ struct annals_rpc_server *annals_rpc_server_bind(const struct annals_rpc_options
   server->descriptors = annals_rpc_descriptors_new();
   server->services = annals_rpc_services_new();
   server->meters = annals_rpc_meters_new(options->metrics);
+  server->call_log = options->call_log != NULL ? options->call_log : &server->own_call_log;
   server->shutdown_tag.on = on_shutdown;
   grpc_init();
   server->core = annals_rpc_core_new(options);

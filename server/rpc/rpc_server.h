@@ -14,6 +14,7 @@
 
 #include "server/history/history.h"
 #include "server/history/keyring.h"
+#include "server/ops/call_log.h"
 #include "server/ops/health.h"
 #include "server/ops/metrics.h"
 #include "server/ops/tls.h"
@@ -35,9 +36,10 @@ struct annals_rpc_options {
   const char *address;          /* HOST:PORT; port 0: any free one */
   struct annals_health *health; /* what health tells; must outlive the server; NULL: always well */
   struct annals_tls *tls;       /* must outlive the server; NULL: without TLS */
-  struct annals_keyring *keyring; /* must outlive the server; NULL: anybody may do everything */
-  struct annals_metrics *metrics; /* must outlive the server; NULL: nothing is measured */
-  unsigned thread_count;          /* completion queues; 0: one per processor, 16 at most */
+  struct annals_keyring *keyring;   /* must outlive the server; NULL: anybody may do everything */
+  struct annals_call_log *call_log; /* must outlive the server; NULL: failures are logged */
+  struct annals_metrics *metrics;   /* must outlive the server; NULL: nothing is measured */
+  unsigned thread_count;            /* completion queues; 0: one per processor, 16 at most */
 
   /* Beyond these limits calls are OVERLOADED, but for admitted_bytes_max: appends wait. */
   size_t held_bytes_max;           /* requests and answers under way, of all calls; 512 MiB */

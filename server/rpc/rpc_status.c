@@ -6,7 +6,7 @@
 #include "google/rpc/status.pb-c.h"
 #include "server/history/error.h"
 
-enum { DETAILS_MAX = 3, ITEMS_MAX = 8 };
+enum { DETAILS_MAX = 4, ITEMS_MAX = 8 };
 
 static const char error_domain[] = "annals.v1";
 
@@ -58,6 +58,13 @@ static void pack_error_info(Google__Protobuf__Any *any, const GError *error, siz
   }
 }
 
+static void pack_request_info(Google__Protobuf__Any *any, const char *request_id) {
+  static char type_url[] = "type.googleapis.com/google.rpc.RequestInfo";
+  Google__Rpc__RequestInfo info = GOOGLE__RPC__REQUEST_INFO__INIT;
+  info.request_id = (char *)request_id;
+  pack_any(any, type_url, &info.base);
+}
+
 static void pack_bad_request(Google__Protobuf__Any *any, const GPtrArray *violations,
                              size_t items_max) {
   static char type_url[] = "type.googleapis.com/google.rpc.BadRequest";
@@ -92,18 +99,23 @@ static void pack_retry_info(Google__Protobuf__Any *any, int retry_ms) {
 }
 
 /* Packs everything, with items_max metadata and as many violations at most. */
-static uint8_t *pack_status(const GError *error, size_t items_max, size_t *ret_size) {
+static uint8_t *pack_status(const GError *error, const char *request_id, size_t items_max,
+                            size_t *ret_size) {
   const struct annals_reason_info *reason = annals_reason_info(annals_error_reason(error));
   const GPtrArray *violations = annals_error_violations(error);
   Google__Protobuf__Any details[DETAILS_MAX];
-  Google__Protobuf__Any *list[DETAILS_MAX] = {&details[0], &details[1], &details[2]};
+  Google__Protobuf__Any *list[DETAILS_MAX];
   size_t count = 0;
   pack_error_info(&details[count++], error, items_max);
+  pack_request_info(&details[count++], request_id);
   if (violations->len > 0) {
     pack_bad_request(&details[count++], violations, items_max);
   }
   if (annals_error_retry_ms(error) >= 0) {
     pack_retry_info(&details[count++], annals_error_retry_ms(error));
+  }
+  for (size_t i = 0; i < count; i++) {
+    list[i] = &details[i];
   }
   g_autofree char *message = annals_rpc_status_message(error);
   Google__Rpc__Status status = GOOGLE__RPC__STATUS__INIT;
@@ -119,9 +131,9 @@ static uint8_t *pack_status(const GError *error, size_t items_max, size_t *ret_s
   return bytes;
 }
 
-uint8_t *annals_rpc_status_details(const GError *error, size_t *ret_size) {
+uint8_t *annals_rpc_status_details(const GError *error, const char *request_id, size_t *ret_size) {
   for (size_t items_max = ITEMS_MAX;; items_max /= 2) {
-    uint8_t *bytes = pack_status(error, items_max, ret_size);
+    uint8_t *bytes = pack_status(error, request_id, items_max, ret_size);
     if (*ret_size <= ANNALS_RPC_DETAILS_BYTES_MAX) {
       return bytes;
     }

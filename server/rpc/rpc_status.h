@@ -27,14 +27,14 @@ G_GNUC_WARN_UNUSED_RESULT
 char *annals_rpc_status_message(const GError *error);
 
 /*
- * Packs a google.rpc.Status with ErrorInfo, BadRequest where fields are at fault and RetryInfo
- * where retrying helps: the value of grpc-status-details-bin, at most
- * ANNALS_RPC_DETAILS_BYTES_MAX long. Texts are cut at a character, and where many long ones do not
- * fit, the last metadata and violations are left out.
- * Memory: g_free() the result.
+ * Packs a google.rpc.Status with ErrorInfo, RequestInfo with the id that stands in the log, too,
+ * BadRequest where fields are at fault and RetryInfo where retrying helps: the value of
+ * grpc-status-details-bin, at most ANNALS_RPC_DETAILS_BYTES_MAX long. Texts are cut at a character,
+ * and where many long ones do not fit, the last metadata and violations are left out. Memory:
+ * g_free() the result.
  */
 G_GNUC_WARN_UNUSED_RESULT
-uint8_t *annals_rpc_status_details(const GError *error, size_t *ret_size);
+uint8_t *annals_rpc_status_details(const GError *error, const char *request_id, size_t *ret_size);
 
 G_END_DECLS
 

@@ -16,6 +16,7 @@
 
 G_BEGIN_DECLS
 
+struct annals_call_log;
 struct annals_rpc_call;
 struct annals_rpc_server;
 
@@ -30,6 +31,7 @@ struct annals_rpc_health *annals_rpc_server_health(struct annals_rpc_server *ser
 struct annals_rpc_heartbeat *annals_rpc_server_heartbeat(struct annals_rpc_server *server);
 
 struct annals_rpc_meters *annals_rpc_server_meters(struct annals_rpc_server *server);
+struct annals_call_log *annals_rpc_server_call_log(struct annals_rpc_server *server);
 
 /* What is counted apart, so that none takes the room of another. */
 enum annals_rpc_counter {

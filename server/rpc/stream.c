@@ -2,6 +2,7 @@
 
 #include "server/history/error.h"
 #include "server/rpc/call_internal.h"
+#include "server/rpc/report.h"
 #include "server/rpc/server_internal.h"
 
 static bool is_cancelled(const struct annals_rpc_call *call) {
@@ -30,6 +31,7 @@ void annals_rpc_stream_enter(struct annals_rpc_call *call) {
 void annals_rpc_stream_open(struct annals_rpc_call *call) {
   if (!call->opened && !annals_rpc_call_is_stopping(call)) {
     grpc_op op = {.op = GRPC_OP_SEND_INITIAL_METADATA};
+    annals_rpc_report_set_metadata(call, &op);
     call->opened = true;
     annals_rpc_call_start_batch(call, &op, 1, &call->open_tag);
   }
@@ -52,7 +54,8 @@ void annals_rpc_call_send(struct annals_rpc_call *call, struct annals_buffer *me
   grpc_op ops[2] = {0};
   size_t count = 0;
   if (!call->opened) {
-    ops[count++].op = GRPC_OP_SEND_INITIAL_METADATA;
+    ops[count].op = GRPC_OP_SEND_INITIAL_METADATA;
+    annals_rpc_report_set_metadata(call, &ops[count++]);
     call->opened = true;
   }
   ops[count].op = GRPC_OP_SEND_MESSAGE;

@@ -293,10 +293,11 @@ TEST_F(Gateway, LogsFailedCallsAndNoBodies) {
   EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 4) << log;
   EXPECT_NE(log.find("\"level\":\"info\",\"message\":\"call failed\",\"request_id\":\""),
             std::string::npos);
-  EXPECT_NE(log.find(std::string("\"operation\":\"GetExecutionHistory\","
-                                 "\"reason\":\"ExecutionDoesNotExist\",\"http_status\":400,"
-                                 "\"execution_arn\":\"") +
-                     kAbsentArn + "\",\"duration_us\":"),
+  EXPECT_NE(log.find(std::string("\"transport\":\"aws_json\",\"method\":\"GetExecutionHistory\","
+                                 "\"arn\":\"") +
+                     kAbsentArn +
+                     "\",\"reason\":\"ExecutionDoesNotExist\",\"http_status\":400,"
+                     "\"duration_us\":"),
             std::string::npos)
       << log;
   EXPECT_NE(log.find("\"reason\":\"SerializationException\",\"http_status\":400,\"duration_us\":"),

@@ -86,6 +86,9 @@ void TakeAny(const Google__Protobuf__Any &any, ErrorDetails *error) {
   } else if (type == "BadRequest") {
     Read(google__rpc__bad_request__unpack, google__rpc__bad_request__free_unpacked, any.value,
          [&](const Google__Rpc__BadRequest &request) { TakeBadRequest(request, error); });
+  } else if (type == "RequestInfo") {
+    Read(google__rpc__request_info__unpack, google__rpc__request_info__free_unpacked, any.value,
+         [&](const Google__Rpc__RequestInfo &info) { error->request_id = info.request_id; });
   } else {
     ASSERT_EQ(type, "RetryInfo");
     Read(google__rpc__retry_info__unpack, google__rpc__retry_info__free_unpacked, any.value,

@@ -27,6 +27,7 @@ struct ErrorDetails {
   std::string reason;
   std::string domain;
   std::map<std::string, std::string> metadata;
+  std::string request_id;
   std::vector<std::pair<std::string, std::string>> violations;  // field, description
   int64_t retry_ms = -1;                                        // -1: no RetryInfo
   std::vector<std::string> types;                               // of the details, in order

@@ -27,7 +27,7 @@ std::string Message(const Error &error) {
 
 ErrorDetails Details(const Error &error) {
   size_t size = 0;
-  g_autofree uint8_t *bytes = annals_rpc_status_details(error.get(), &size);
+  g_autofree uint8_t *bytes = annals_rpc_status_details(error.get(), "id", &size);
   return ReadErrorDetails(std::string(reinterpret_cast<char *>(bytes), size));
 }
 
@@ -82,9 +82,11 @@ TEST(RpcStatus, CarriesEveryReasonWithItsCodeAndItsRetryAdvice) {
     EXPECT_EQ(details.domain, "annals.v1");
     EXPECT_TRUE(details.metadata.empty());
     EXPECT_EQ(details.retry_ms, line.retry_ms);
-    const std::vector<std::string> types = line.retry_ms < 0
-                                               ? std::vector<std::string>{"ErrorInfo"}
-                                               : std::vector<std::string>{"ErrorInfo", "RetryInfo"};
+    std::vector<std::string> types = {"ErrorInfo", "RequestInfo"};
+    if (line.retry_ms >= 0) {
+      types.push_back("RetryInfo");
+    }
+    EXPECT_EQ(details.request_id, "id");
     EXPECT_EQ(details.types, types);
   }
 }
@@ -117,7 +119,8 @@ TEST(RpcStatus, CarriesMetadataAndViolations) {
   annals_error_add_violation(error.get(), "events[3].name", "a value", "is too long");
   annals_error_add_violation(error.get(), "max_results", nullptr, "is negative");
   const ErrorDetails details = Details(error);
-  EXPECT_EQ(details.types, (std::vector<std::string>{"ErrorInfo", "BadRequest", "RetryInfo"}));
+  EXPECT_EQ(details.types,
+            (std::vector<std::string>{"ErrorInfo", "RequestInfo", "BadRequest", "RetryInfo"}));
   EXPECT_EQ(details.metadata,
             (std::map<std::string, std::string>{{"event_index", "3"}, {"field", "name"}}));
   EXPECT_EQ(details.violations,

@@ -107,7 +107,7 @@ TEST(Trailer, ArrivesUnderItsOwnCodeHoweverLongItIs) {
     }
     g_autofree char *message = annals_rpc_status_message(error);
     size_t size = 0;
-    g_autofree uint8_t *details = annals_rpc_status_details(error, &size);
+    g_autofree uint8_t *details = annals_rpc_status_details(error, "id", &size);
     g_error_free(error);
 
     FailingServer server;
