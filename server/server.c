@@ -13,6 +13,7 @@
 #include "server/ops/call_log.h"
 #include "server/ops/health.h"
 #include "server/ops/listen.h"
+#include "server/ops/log.h"
 #include "server/ops/ops_server.h"
 #include "server/ops/process_metrics.h"
 #include "server/resources.h"
@@ -64,6 +65,24 @@ static const char *why_dead(void *context) {
   return store->ops->health(store) == ANNALS_STORE_WRITES_STOPPED
              ? "writes have stopped after one failed; only a restart helps"
              : NULL;
+}
+
+static const char *what_is_amiss(void *context) {
+  struct annals_store *store = context;
+  return store->ops->health(store) == ANNALS_STORE_FULL
+             ? "ok, but the disk is nearly full: appends are refused, reads and deletions go on"
+             : NULL;
+}
+
+static void log_room(G_GNUC_UNUSED void *context, bool full, uint64_t free_bytes) {
+  const int64_t free_mib = (int64_t)(free_bytes >> 20);
+  if (full) {
+    annals_log_warning("the disk is nearly full: appends are refused",
+                       ANNALS_LOG_NUMBER("free_mib", free_mib));
+  } else {
+    annals_log_info("the disk has room again: appends are taken",
+                    ANNALS_LOG_NUMBER("free_mib", free_mib));
+  }
 }
 
 /* --- addresses --- */
@@ -209,6 +228,7 @@ static bool open_store(struct annals_server *server, const struct annals_options
     return false;
   }
   g_autofree char *path = g_build_filename(options->data_dir, ANNALS_DATA_DIR_STORE, NULL);
+  g_autofree char *ballast = g_build_filename(options->data_dir, ANNALS_DATA_DIR_BALLAST, NULL);
   if (!check_restored(options->data_dir, path, error)) {
     return false;
   }
@@ -218,6 +238,9 @@ static bool open_store(struct annals_server *server, const struct annals_options
       .tuning = server->resources.store,
       .min_free_bytes = (uint64_t)options->min_free_space << 20,
       .observer = annals_store_metrics_observer(server->store_metrics),
+      .ballast_path = ballast,
+      .ballast_bytes = (uint64_t)options->ballast << 20,
+      .on_room = {.call = log_room},
   };
   struct annals_migration migration;
   annals_migration_init(&migration, server->schema, &rocksdb);
@@ -226,7 +249,11 @@ static bool open_store(struct annals_server *server, const struct annals_options
   if (!ok) {
     return false;
   }
-  server->probe = (struct annals_health_probe){.why_dead = why_dead, .context = server->store};
+  server->probe = (struct annals_health_probe){
+      .why_dead = why_dead,
+      .what_is_amiss = what_is_amiss,
+      .context = server->store,
+  };
   annals_health_set_probe(&server->health, &server->probe);
   return annals_store_metrics_start(server->store_metrics, server->store, error);
 }

@@ -18,10 +18,19 @@ void annals_health_set_listener(struct annals_health *health,
   g_atomic_pointer_set(&health->listener, listener);
 }
 
-bool annals_health_is_live(const struct annals_health *health, const char **ret_why) {
+static const struct annals_health_probe *probe_of(const struct annals_health *health) {
   /* GLib's macro takes no const. */
-  struct annals_health *mutable_health = (struct annals_health *)health;
-  const struct annals_health_probe *probe = g_atomic_pointer_get(&mutable_health->probe);
+  return g_atomic_pointer_get(&((struct annals_health *)health)->probe);
+}
+
+const char *annals_health_what_is_amiss(const struct annals_health *health) {
+  const struct annals_health_probe *probe = probe_of(health);
+  return probe == NULL || probe->what_is_amiss == NULL ? NULL
+                                                       : probe->what_is_amiss(probe->context);
+}
+
+bool annals_health_is_live(const struct annals_health *health, const char **ret_why) {
+  const struct annals_health_probe *probe = probe_of(health);
   const char *why = probe == NULL ? NULL : probe->why_dead(probe->context);
   if (why != NULL) {
     *ret_why = why;

@@ -27,6 +27,8 @@ enum annals_health_phase {
 struct annals_health_probe {
   /* Returns NULL, or a static sentence that says why not: `writes have stopped`. Must be quick. */
   const char *(*why_dead)(void *context);
+  /* Returns NULL, or a static sentence that says what does not work while the rest does. */
+  const char *(*what_is_amiss)(void *context);
   void *context;
 };
 
@@ -64,6 +66,9 @@ void annals_health_set_listener(struct annals_health *health,
 /* Tells whether the server is live; if not, ret_why gets a static sentence. */
 G_GNUC_WARN_UNUSED_RESULT
 bool annals_health_is_live(const struct annals_health *health, const char **ret_why);
+
+/* Tells what does not work of a server that is live and ready: a static sentence, or NULL. */
+const char *annals_health_what_is_amiss(const struct annals_health *health);
 
 /* Tells whether the server is ready; if not, ret_why gets a static sentence. */
 G_GNUC_WARN_UNUSED_RESULT

@@ -61,6 +61,8 @@ static enum MHD_Result answer(const struct annals_ops_server *server,
   }
   bool good = live ? annals_health_is_live(server->health, &why)
                    : annals_health_is_ready(server->health, &why);
+  const char *amiss = good && !live ? annals_health_what_is_amiss(server->health) : NULL;
+  why = amiss != NULL ? amiss : why;
   return reply_line(connection, good ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, why);
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "storage/rocksdb/compaction.h"
 #include "storage/rocksdb/directory.h"
 #include "storage/rocksdb/status.h"
 
@@ -41,14 +42,7 @@ void annals_damage_found_by_read(struct annals_engine *engine, const char *detai
       !g_atomic_int_compare_and_exchange(&engine->damaged, 0, 1)) {
     return;
   }
-  const char *key = "disable_auto_compactions";
-  const char *value = "true";
-  for (int i = 0; i < ANNALS_FAMILY_COUNT; i++) {
-    char *error = NULL;
-    rocksdb_set_options_cf(engine->db, engine->families[i], 1, &key, &value, &error);
-    /* It fails when writes have stopped; there are no compactions then. */
-    rocksdb_free(error);
-  }
+  annals_compaction_pause(engine, true);
   note(engine->disk.path, number, detail);
 }
 

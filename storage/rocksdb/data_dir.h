@@ -13,6 +13,9 @@
 /* The key of page tokens, if the server made it. */
 #define ANNALS_DATA_DIR_TOKEN_KEY "page-token.key"
 
+/* The file whose room is given back when there is none left. */
+#define ANNALS_DATA_DIR_BALLAST "ballast"
+
 /* Is there as long as a restore has not ended: the rest is not whole then. */
 #define ANNALS_DATA_DIR_RESTORING "restoring"
 

@@ -168,7 +168,8 @@ bool annals_database_open(const char *path, const struct annals_rocksdb_tuning *
   bool ok = (mode == ANNALS_DATABASE_LOOK || check_logs(path, &database.damaged, error)) &&
             check_families(options[0], path, error);
   for (int i = 0; i < ANNALS_FAMILY_COUNT; i++) {
-    rocksdb_options_set_disable_auto_compactions(options[i], database.damaged);
+    rocksdb_options_set_disable_auto_compactions(options[i],
+                                                 database.damaged || mode == ANNALS_DATABASE_CALM);
   }
   if (ok) {
     char *rocksdb_error = NULL;

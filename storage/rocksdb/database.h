@@ -31,6 +31,7 @@ struct annals_database {
 enum annals_database_mode {
   ANNALS_DATABASE_CREATE, /* for all that a store does; made if it is not there */
   ANNALS_DATABASE_CHANGE, /* the same, of one that is there */
+  ANNALS_DATABASE_CALM,   /* the same, with compactions off */
   ANNALS_DATABASE_LOOK,   /* nothing of it is changed, and it is not locked. Damage of its logs is
                              not looked for: see directory.h */
 };

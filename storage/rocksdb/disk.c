@@ -1,6 +1,13 @@
 #include "storage/rocksdb/disk.h"
 
 #include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "storage/rocksdb/ballast.h"
+
+/* More than the mark and the ballast by a part of the mark is room enough to make it again: what
+ * flushes and compactions take for a while must not have it come and go. */
+enum { SLACK_PART = 8 };
 
 uint64_t annals_disk_free_bytes(const struct annals_disk *disk, const char *path) {
   if (disk->hooks.free_bytes != NULL) {
@@ -14,6 +21,11 @@ uint64_t annals_disk_free_bytes(const struct annals_disk *disk, const char *path
   return (uint64_t)fs.f_bavail * fs.f_frsize;
 }
 
+static bool is_given_back(const struct annals_disk *disk) {
+  /* GLib's macro takes no const. */
+  return g_atomic_int_get(&((struct annals_disk *)disk)->given_back) != 0;
+}
+
 enum annals_disk_room annals_disk_room(const struct annals_disk *disk) {
   if (disk->min_free_bytes == 0) {
     return ANNALS_DISK_FOR_ALL;
@@ -22,7 +34,45 @@ enum annals_disk_room annals_disk_room(const struct annals_disk *disk) {
   if (bytes < disk->min_free_bytes / 2) {
     return ANNALS_DISK_NO_ROOM;
   }
-  return bytes < disk->min_free_bytes ? ANNALS_DISK_FOR_DELETIONS : ANNALS_DISK_FOR_ALL;
+  uint64_t needed = disk->min_free_bytes + (is_given_back(disk) ? disk->ballast_bytes : 0);
+  return bytes < needed ? ANNALS_DISK_FOR_DELETIONS : ANNALS_DISK_FOR_ALL;
+}
+
+static void give_back(struct annals_disk *disk) {
+  if (annals_ballast_give_back(disk->ballast_path)) {
+    g_atomic_int_set(&disk->given_back, 1);
+  }
+}
+
+static bool is_short(const struct annals_disk *disk) {
+  return annals_disk_free_bytes(disk, disk->path) < disk->min_free_bytes / 2;
+}
+
+void annals_disk_begin(struct annals_disk *disk) {
+  enum annals_ballast ballast = annals_ballast_look(disk->ballast_path, disk->ballast_bytes);
+  if (disk->ballast_bytes == 0 || disk->min_free_bytes == 0 || ballast == ANNALS_BALLAST_ABSENT) {
+    unlink(disk->ballast_path); /* of other options */
+  } else if (ballast == ANNALS_BALLAST_GIVEN_BACK) {
+    disk->given_back = 1;
+  } else if (is_short(disk)) {
+    give_back(disk);
+  }
+}
+
+enum annals_disk_room annals_disk_look(struct annals_disk *disk) {
+  if (disk->ballast_bytes == 0 || disk->min_free_bytes == 0) {
+    return annals_disk_room(disk);
+  }
+  const uint64_t enough =
+      disk->min_free_bytes + disk->min_free_bytes / SLACK_PART + disk->ballast_bytes;
+  bool whole = annals_ballast_look(disk->ballast_path, disk->ballast_bytes) == ANNALS_BALLAST_WHOLE;
+  if (whole && is_short(disk)) {
+    give_back(disk);
+  } else if (!whole && annals_disk_free_bytes(disk, disk->path) >= enough &&
+             annals_ballast_make(disk->ballast_path, disk->ballast_bytes)) {
+    g_atomic_int_set(&disk->given_back, 0);
+  }
+  return annals_disk_room(disk);
 }
 
 uint64_t annals_disk_size_bytes(const struct annals_disk *disk) {

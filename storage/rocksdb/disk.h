@@ -1,5 +1,11 @@
 /*
- * Whether there is room to write.
+ * Whether there is room to write, and the ballast that is given back when there is none.
+ *
+ *              free < half the mark                 free >= mark and ballast, and some
+ *   ballast ─────────────────────────► given back ──────────────────────────────────► ballast
+ *
+ * What is given back is for RocksDB's flushes and compactions, and for deletions: appends need the
+ * mark and as much as the ballast then.
  */
 #ifndef ANNALS_STORAGE_ROCKSDB_DISK_H_
 #define ANNALS_STORAGE_ROCKSDB_DISK_H_
@@ -10,14 +16,17 @@ G_BEGIN_DECLS
 
 struct annals_disk {
   char *path;
-  uint64_t min_free_bytes;
+  uint64_t min_free_bytes; /* the mark */
+  char *ballast_path;
+  uint64_t ballast_bytes; /* 0: none */
+  gint given_back;        /* the ballast is */
   struct annals_rocksdb_hooks hooks;
 };
 
 /* What there is room for. */
 enum annals_disk_room {
   ANNALS_DISK_NO_ROOM,       /* less than half of min_free_bytes are free */
-  ANNALS_DISK_FOR_DELETIONS, /* less than min_free_bytes */
+  ANNALS_DISK_FOR_DELETIONS, /* less than the mark, or than that and a ballast given back */
   ANNALS_DISK_FOR_ALL,
 };
 
@@ -32,6 +41,19 @@ enum annals_disk_room {
  */
 G_GNUC_WARN_UNUSED_RESULT
 enum annals_disk_room annals_disk_room(const struct annals_disk *disk);
+
+/*
+ * Takes up the ballast as it was left, and gives it back if there is no room to recover a store.
+ * Before the store is opened.
+ */
+void annals_disk_begin(struct annals_disk *disk);
+
+/*
+ * Looks how much room there is, and gives the ballast back or makes it where that is due.
+ *
+ * Threads: one at a time, beside any that asks for room.
+ */
+enum annals_disk_room annals_disk_look(struct annals_disk *disk);
 
 /*
  * Tells what is free for this process on the disk that path is on, UINT64_MAX if it does not say.

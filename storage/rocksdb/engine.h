@@ -17,6 +17,7 @@
 #include "storage/rocksdb/database.h"
 #include "storage/rocksdb/deletion.h"
 #include "storage/rocksdb/disk.h"
+#include "storage/rocksdb/disk_watch.h"
 #include "storage/rocksdb/listing.h"
 #include "storage/rocksdb/reader.h"
 #include "storage/rocksdb/statistics.h"
@@ -34,6 +35,9 @@ struct annals_engine {
   rocksdb_readoptions_t *get_any;
   struct annals_disk disk;
   gint damaged; /* a table is, or a flush or compaction has failed: see damage.h */
+  struct annals_disk_watch *watch; /* NULL: there is no mark to watch */
+  uint64_t memtable_bytes;         /* of a family, at most */
+  bool compactions_paused;         /* as the store was opened */
   struct annals_tail_table *tails;
   struct annals_writer *writer;
   GThreadPool *workers; /* of struct annals_job */

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "storage/dir.h"
+#include "storage/rocksdb/compaction.h"
 #include "storage/rocksdb/job.h"
 #include "storage/rocksdb/schema_version.h"
 #include "storage/rocksdb/tuning.h"
@@ -18,6 +19,8 @@ static struct annals_engine *engine_new(const struct annals_rocksdb_options *opt
   engine->disk = (struct annals_disk){
       .path = g_strdup(options->path),
       .min_free_bytes = options->min_free_bytes,
+      .ballast_path = g_strdup(options->ballast_path),
+      .ballast_bytes = options->ballast_path != NULL ? options->ballast_bytes : 0,
       .hooks = options->hooks,
   };
   engine->get_any = rocksdb_readoptions_create();
@@ -31,8 +34,11 @@ static struct annals_engine *engine_new(const struct annals_rocksdb_options *opt
 static bool open_database(struct annals_engine *engine,
                           const struct annals_rocksdb_options *options, GError **error) {
   struct annals_database database = {0};
-  bool ok = annals_database_open(options->path, &options->tuning, ANNALS_DATABASE_CREATE, &database,
-                                 error) &&
+  engine->compactions_paused = !annals_compaction_has_room(engine);
+  bool ok = annals_database_open(
+                options->path, &options->tuning,
+                engine->compactions_paused ? ANNALS_DATABASE_CALM : ANNALS_DATABASE_CREATE,
+                &database, error) &&
             annals_schema_version_settle(&database, options, error);
   engine->db = database.db;
   engine->damaged = database.damaged;
@@ -40,9 +46,37 @@ static bool open_database(struct annals_engine *engine,
   return ok;
 }
 
+static uint64_t compaction_bytes_max(void *context) {
+  return annals_compaction_bytes_max(context);
+}
+
+static void pause_compactions(void *context, bool paused) {
+  annals_compaction_pause(context, paused);
+}
+
+static bool start_watch(struct annals_engine *engine, const struct annals_rocksdb_options *options,
+                        GError **error) {
+  if (options->min_free_bytes == 0) {
+    return true;
+  }
+  engine->watch = annals_disk_watch_start(
+      &(struct annals_disk_watch_parts){
+          .disk = &engine->disk,
+          .on_room = options->on_room,
+          .paused = engine->compactions_paused,
+          .compaction_bytes_max = compaction_bytes_max,
+          .pause_compactions = pause_compactions,
+          .context = engine,
+      },
+      error);
+  return engine->watch != NULL;
+}
+
 static bool start_threads(struct annals_engine *engine,
                           const struct annals_rocksdb_options *options, GError **error) {
-  engine->tails = annals_tail_table_new(annals_tuning_memory(&options->tuning).tail_table_bytes);
+  const struct annals_tuning_memory memory = annals_tuning_memory(&options->tuning);
+  engine->memtable_bytes = memory.memtable_bytes / 2;
+  engine->tails = annals_tail_table_new(memory.tail_table_bytes);
   engine->writer = annals_writer_start(
       &(struct annals_writer_parts){
           .db = engine->db,
@@ -78,7 +112,11 @@ bool annals_rocksdb_open(const struct annals_rocksdb_options *options,
     return false;
   }
   struct annals_engine *engine = engine_new(options);
-  if (!open_database(engine, options, error) || !start_threads(engine, options, error)) {
+  if (options->ballast_path != NULL) {
+    annals_disk_begin(&engine->disk);
+  }
+  if (!open_database(engine, options, error) || !start_threads(engine, options, error) ||
+      !start_watch(engine, options, error)) {
     annals_engine_free(engine);
     return false;
   }

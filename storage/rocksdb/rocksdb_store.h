@@ -29,6 +29,13 @@ struct annals_rocksdb_hooks {
   void *data;
 };
 
+/* Who is told when the disk is nearly full, so that appends are refused, and when it has room
+ * again. Only changes are told, on a thread of the engine, one after another. */
+struct annals_rocksdb_on_room {
+  void (*call)(void *context, bool full, uint64_t free_bytes);
+  void *context;
+};
+
 enum annals_rocksdb_compression {
   ANNALS_ROCKSDB_ZSTD, /* of the last level; LZ4 above */
   ANNALS_ROCKSDB_LZ4,  /* of all levels */
@@ -59,10 +66,14 @@ struct annals_rocksdb_migration {
 };
 
 struct annals_rocksdb_options {
-  const char *path;        /* the data directory; created if missing */
-  int worker_threads;      /* for what is not in the cache; 0: 4 */
-  uint64_t min_free_bytes; /* with less than this free on the disk appends get NO_SPACE; 0: none.
-                              Debian's RocksDB aborts on a full disk. */
+  const char *path;         /* the data directory; created if missing */
+  int worker_threads;       /* for what is not in the cache; 0: 4 */
+  uint64_t min_free_bytes;  /* with less than this free on the disk appends get NO_SPACE; 0: none.
+                               Debian's RocksDB aborts on a full disk. */
+  const char *ballast_path; /* a file of this size on the same disk, made when there is room and
+                               given back when half of min_free_bytes is left; NULL: none */
+  uint64_t ballast_bytes;
+  struct annals_rocksdb_on_room on_room; /* zero: nobody wants to know */
   struct annals_rocksdb_tuning tuning;
   struct annals_store_observer observer; /* is told of each group of writes */
 

@@ -300,6 +300,7 @@ static void engine_statistics(struct annals_store *store,
 }
 
 void annals_engine_free(struct annals_engine *engine) {
+  annals_disk_watch_stop(engine->watch);
   if (engine->workers != NULL) {
     g_thread_pool_free(engine->workers, FALSE, TRUE);
   }
@@ -318,6 +319,7 @@ void annals_engine_free(struct annals_engine *engine) {
   pthread_cond_destroy(&engine->quiet);
   pthread_mutex_destroy(&engine->lock);
   g_free(engine->disk.path);
+  g_free(engine->disk.ballast_path);
   g_free(engine);
 }
 

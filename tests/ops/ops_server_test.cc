@@ -27,7 +27,13 @@ const char *stopped(void *) {
   return "writes have stopped";
 }
 
-const annals_health_probe probe = {stopped, nullptr};
+const char *full(void *) {
+  return "ok, but full";
+}
+
+const annals_health_probe probe = {stopped, nullptr, nullptr};
+const annals_health_probe full_probe = {[](void *) -> const char * { return nullptr; }, full,
+                                        nullptr};
 
 class OpsServer : public testing::Test {
  protected:
@@ -96,6 +102,9 @@ TEST_F(OpsServer, AnswersReadyzByThePhase) {
   annals_health_set_phase(&health_, ANNALS_HEALTH_READY);
   EXPECT_EQ(ask("GET /readyz"), answer("200 OK", "ok\n") + "ok\n");
   EXPECT_EQ(ask("GET /readyz?verbose"), answer("200 OK", "ok\n") + "ok\n");
+  annals_health_set_probe(&health_, &full_probe);
+  EXPECT_EQ(ask("GET /readyz"), answer("200 OK", "ok, but full\n") + "ok, but full\n");
+  EXPECT_EQ(ask("GET /livez"), answer("200 OK", "ok\n") + "ok\n");
   annals_health_set_phase(&health_, ANNALS_HEALTH_DRAINING);
   EXPECT_EQ(ask("GET /readyz"), answer("503 Service Unavailable", "stopping\n") + "stopping\n");
 }
