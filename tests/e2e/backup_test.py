@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Backups: what is in them, who may make them, where, and what is refused."""
 
+import fcntl
 import os
 import time
 import unittest
@@ -124,6 +125,17 @@ class BackupTest(ServerTest):
             error = self.refused(lambda: client.backup(self.name), INVALID, "INVALID_REQUEST",
                                  {"field": "directory"}, ["directory"])
             self.assertIn("holds backups of another store", error.message)
+
+    def test_one_at_a_time(self):
+        self.client.backup(self.name)
+        with open(os.path.join(self.path, "annals-backup"), "rb") as f:
+            fcntl.flock(f, fcntl.LOCK_EX)  # as another backup would
+            self.refused(lambda: self.client.backup(self.name),
+                         grpc.StatusCode.FAILED_PRECONDITION, "ALREADY_RUNNING", {})
+            done = annalsd.run_cli("restore", "--check", self.path, check=False)
+            self.assertEqual((done.returncode, done.stderr), (
+                1, "annals: restore: a backup is being made in %s\n" % self.path))
+        self.assertEqual(self.client.backup(self.name).backup_id, 2)
 
     def test_keep(self):
         self.refused(lambda: self.client.backup(self.name, keep=-1), INVALID, "INVALID_REQUEST",

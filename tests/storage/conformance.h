@@ -3,6 +3,7 @@
  *
  * An engine runs them with
  *   INSTANTIATE_TEST_SUITE_P(Name, ConformanceTest, testing::Values(Engine{...}), EngineName);
+ * and with the same line for BackupConformanceTest.
  */
 #ifndef ANNALS_TESTS_STORAGE_CONFORMANCE_H_
 #define ANNALS_TESTS_STORAGE_CONFORMANCE_H_
@@ -48,6 +49,14 @@ class ConformanceTest : public testing::TestWithParam<Engine> {
 
   TempDir dir_;
   annals_store *store_ = nullptr;
+};
+
+// For engines that make backups; skipped for others.
+class BackupConformanceTest : public ConformanceTest {
+ protected:
+  void SetUp() override;
+
+  TempDir root_;
 };
 
 }  // namespace annals_test

@@ -47,11 +47,12 @@ Engine MakeEngine(const char *name, annals_store *(*open)(const std::string &, b
   return engine;
 }
 
-INSTANTIATE_TEST_SUITE_P(Engines, ConformanceTest,
-                         testing::Values(MakeEngine("Rocksdb", OpenRocksdb, false),
-                                         MakeEngine("FaultyPassing", OpenWrapped, false),
-                                         MakeEngine("FaultyPending", OpenPending, true)),
-                         EngineName);
+const auto kEngines = testing::Values(MakeEngine("Rocksdb", OpenRocksdb, false),
+                                      MakeEngine("FaultyPassing", OpenWrapped, false),
+                                      MakeEngine("FaultyPending", OpenPending, true));
+
+INSTANTIATE_TEST_SUITE_P(Engines, ConformanceTest, kEngines, EngineName);
+INSTANTIATE_TEST_SUITE_P(Engines, BackupConformanceTest, kEngines, EngineName);
 
 }  // namespace
 }  // namespace annals_test

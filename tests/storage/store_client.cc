@@ -249,6 +249,44 @@ Result Delete(annals_store *store, const std::string &arn, int64_t expected_last
   return PendingDelete(store, arn, expected_last_id, places).Wait();
 }
 
+struct PendingBackup::State {
+  std::string root;
+  std::string directory;
+  annals_store_backup request = {};
+  Completion completion;
+};
+
+PendingBackup::PendingBackup(annals_store *store, const std::string &root,
+                             const std::string &directory, uint32_t keep)
+    : state_(std::make_unique<State>()) {
+  state_->root = root;
+  state_->directory = directory;
+  state_->request.root = state_->root.c_str();
+  state_->request.directory = state_->directory.c_str();
+  state_->request.keep = keep;
+  state_->completion.Start(store, store->ops->backup, &state_->request);
+}
+
+PendingBackup::~PendingBackup() {
+  state_->completion.Wait();
+}
+
+BackupResult PendingBackup::Wait() {
+  BackupResult result;
+  result.progress = state_->completion.Wait();
+  const annals_store_backup &request = state_->request;
+  result.outcome = request.op.outcome;
+  result.detail = request.op.detail;
+  result.id = request.id;
+  result.deleted_count = request.deleted_count;
+  return result;
+}
+
+BackupResult Backup(annals_store *store, const std::string &root, const std::string &directory,
+                    uint32_t keep) {
+  return PendingBackup(store, root, directory, keep).Wait();
+}
+
 namespace {
 
 struct ListState;

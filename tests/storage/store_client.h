@@ -111,6 +111,29 @@ class PendingDelete {
 Result Delete(annals_store *store, const std::string &arn, int64_t expected_last_id,
               const std::vector<Place> &places = {});
 
+struct BackupResult : Result {
+  int64_t id = 0;
+  int64_t deleted_count = 0;
+};
+
+// A backup under way: into a directory below root.
+class PendingBackup {
+ public:
+  PendingBackup(annals_store *store, const std::string &root, const std::string &directory,
+                uint32_t keep = 0);
+  ~PendingBackup();
+  PendingBackup(const PendingBackup &) = delete;
+  PendingBackup &operator=(const PendingBackup &) = delete;
+  BackupResult Wait();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+BackupResult Backup(annals_store *store, const std::string &root, const std::string &directory,
+                    uint32_t keep = 0);
+
 struct ListEntry {
   std::string rank;
   std::string arn;
