@@ -166,10 +166,26 @@ static int open_below(const char *path, const char *name, int flags, mode_t mode
   return (int)conclude(&verdict, fd);
 }
 
+/* Gives the absolute path of one that may start at an open directory. */
+static const char *resolve(int dir, const char *path, char buffer[FAULT_PATH_MAX]) {
+  char link[64];
+  if (root_size == 0 || dir == AT_FDCWD || path[0] == '/') {
+    return path;
+  }
+  snprintf(link, sizeof link, "/proc/self/fd/%d", dir);
+  ssize_t size = readlink(link, buffer, FAULT_PATH_MAX / 2);
+  if (size > 0) {
+    snprintf(buffer + size, FAULT_PATH_MAX - (size_t)size, "/%s", path);
+  }
+  return size > 0 ? buffer : path;
+}
+
 static int open_any(int dir, const char *path, int flags, mode_t mode) {
   start_once();
-  const char *name = dir == AT_FDCWD || path[0] == '/' ? below_root(path) : NULL;
-  return name != NULL ? open_below(path, name, flags, mode)
+  char buffer[FAULT_PATH_MAX];
+  const char *whole = resolve(dir, path, buffer);
+  const char *name = below_root(whole);
+  return name != NULL ? open_below(whole, name, flags, mode)
                       : (int)syscall(SYS_openat, dir, path, flags, mode);
 }
 
@@ -491,6 +507,13 @@ int mkdir(const char *path, mode_t mode) {
   int done = (int)syscall(SYS_mkdir, path, mode);
   fault_journal_unlock();
   return (int)conclude(&verdict, done);
+}
+
+int mkdirat(int dir, const char *path, mode_t mode) {
+  char buffer[FAULT_PATH_MAX];
+  const char *whole = resolve(dir, path, buffer);
+  return below_root(whole) != NULL ? mkdir(whole, mode)
+                                   : (int)syscall(SYS_mkdirat, dir, path, mode);
 }
 
 int rmdir(const char *path) {

@@ -52,6 +52,7 @@ class Journal:
             (step, int(words[2]), bytes.fromhex(words[3])))
 
     def add_name(self, step, words):
+        words[-1] = os.path.normpath(words[-1])  # RocksDB's directories may end in a slash
         self.names.append((step, os.path.dirname(words[-1]) or ".", words))
 
     on_rename = on_unlink = on_link = on_mkdir = on_rmdir = add_name
@@ -60,7 +61,8 @@ class Journal:
         self.syncs[words[1]] = lambda: self.file_synced(step, words[2], int(words[3]))
 
     def on_dirsync(self, step, words):
-        self.syncs[words[1]] = lambda: self.directory_synced(step, words[2])
+        path = os.path.normpath(words[2])
+        self.syncs[words[1]] = lambda: self.directory_synced(step, path)
 
     def on_synced(self, _, words):
         self.covered += 1
@@ -187,8 +189,10 @@ class Disk:
 
     def undo_unlink(self, words):
         _, _, saved, name = words
-        if saved != "-" and not os.path.lexists(self.path(name)):
-            os.link(os.path.join(self.state, saved), self.path(name))
+        path = self.path(name)
+        # Where the directory is gone for good, so is what was in it.
+        if saved != "-" and not os.path.lexists(path) and os.path.isdir(os.path.dirname(path)):
+            os.link(os.path.join(self.state, saved), path)
 
     def undo_mkdir(self, words):
         shutil.rmtree(self.path(words[1]), ignore_errors=True)

@@ -7,6 +7,7 @@ import sys
 import time
 
 from tests.crash import faults
+from tests.crash.activities import NAMES
 from tests.crash.load import Load, standing_of
 from tests.e2e import annalsd
 from tests.e2e.annalsd import MACHINE_ARN
@@ -45,7 +46,7 @@ class Harness:
     """A server on a disk, and the processes that load it.
 
     mode: kill, the page cache is kept; lost, all of it is lost; torn, a part, as chance has it.
-    activities: what goes on beside (see activities.py).
+    activities: names of what goes on beside (see activities.py).
     """
 
     def __init__(self, mode, seed, loads=2, activities=()):
@@ -54,7 +55,7 @@ class Harness:
         self.chance = random.Random(seed)
         # Small ones have tables written and compacted all the time.
         self.memtables_mib = self.chance.choice((1, 4, 64))
-        self.activities = activities
+        self.activities = [NAMES[name](self.chance.getrandbits(32)) for name in activities]
         self.disk = faults.Disk()
         self.progress = multiprocessing.get_context("spawn").Value("q", 0)
         self.loads = [Load(i, self.chance.getrandbits(32), self.progress) for i in range(loads)]
@@ -153,7 +154,8 @@ class Harness:
                 "acknowledged, %d calls cut off, %d bytes and %d names lost, start %.2f s at most" % (
                     self.mode, self.kills, self.struck, self.sums["appends"],
                     self.sums["acknowledged"], self.sums["deletions"], self.sums["cut_off"],
-                    self.lost_bytes, self.lost_names, max(self.start_s)))
+                    self.lost_bytes, self.lost_names, max(self.start_s)) +
+                "".join(", " + activity.summary() for activity in self.activities))
 
 
 def check_listings(client, expected, chance):
