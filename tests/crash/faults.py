@@ -91,10 +91,11 @@ class Disk:
         os.makedirs(self.state)
 
     def environment(self):
-        sanitizers = os.environ.get("ASAN_OPTIONS", "")
+        # It comes before the sanitizer's library, and keeps its paths for ever.
+        sanitizers = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0:detect_leaks=0"
         return {"LD_PRELOAD": os.path.abspath(LIBRARY), "FAULTS_ROOT": self.root,
                 "FAULTS_STATE": self.state,
-                "ASAN_OPTIONS": sanitizers + ":verify_asan_link_order=0"}
+                "ASAN_OPTIONS": sanitizers}
 
     def set_rules(self, *rules):
         """Has these rules hold from now on, and no others; each line is as fault_rule.h has it."""
