@@ -1,6 +1,9 @@
 #include "client/call.h"
 #include "client/error.h"
 #include "client/exchange.h"
+#include "client/stream.h"
+
+static const int64_t SILENCE_US = 90 * G_USEC_PER_SEC;
 
 /* Not repeatable: it may be under way, or done. */
 static const struct annals_client_method create_backup = {
@@ -33,4 +36,72 @@ bool annals_client_create_backup(struct annals_client *client,
 
 void annals_client_backup_free(Annals__V1__CreateBackupResponse *backup) {
   annals__v1__create_backup_response__free_unpacked(backup, NULL);
+}
+
+/* ---- VerifyStore --------------------------------------------------------------------------- */
+
+static bool fail_with(GError **error, int code, const char *text) {
+  annals_client_error_set(error, code, "", "%s", text);
+  return false;
+}
+
+/* Hands a message over. Returns whether another one is wanted; not on failure. */
+static bool take_response(const struct annals_client_verify_request *request,
+                          const struct annals_buffer *message, GError **error) {
+  Annals__V1__VerifyStoreResponse *response =
+      annals__v1__verify_store_response__unpack(NULL, message->len, message->data);
+  if (response == NULL) {
+    return fail_with(error, ANNALS_CLIENT_INTERNAL,
+                     "the server's answer is not a VerifyStoreResponse");
+  }
+  bool go_on = request->on_response(request, response);
+  annals__v1__verify_store_response__free_unpacked(response, NULL);
+  return go_on;
+}
+
+/* Waits for the next message. Returns whether to go on. */
+static bool receive(struct annals_client_stream *stream,
+                    const struct annals_client_verify_request *request,
+                    struct annals_buffer *message, GError **error) {
+  annals_buffer_reset(message);
+  switch (
+      annals_client_stream_receive(stream, g_get_monotonic_time() + SILENCE_US, message, error)) {
+    case ANNALS_CLIENT_STREAM_MESSAGE:
+      return take_response(request, message, error);
+    case ANNALS_CLIENT_STREAM_SENT: /* nothing is, behind the request */
+      g_assert_not_reached();
+    case ANNALS_CLIENT_STREAM_TIMEOUT:
+      return fail_with(error, ANNALS_CLIENT_UNAVAILABLE,
+                       "the server has not said anything for too long");
+    case ANNALS_CLIENT_STREAM_END:
+      break;
+  }
+  return false;
+}
+
+bool annals_client_verify_store(struct annals_client *client,
+                                const struct annals_client_verify_request *request,
+                                GError **error) {
+  Annals__V1__VerifyStoreRequest message = ANNALS__V1__VERIFY_STORE_REQUEST__INIT;
+  message.max_bytes_per_second = request->max_bytes_per_second;
+  struct annals_buffer buffer;
+  if (!annals_client_pack(&message.base, &buffer, error)) {
+    return false;
+  }
+  struct annals_client_stream *stream =
+      annals_client_stream_new(client, "/annals.v1.AdminService/VerifyStore", &buffer, error);
+  if (stream == NULL) {
+    return false;
+  }
+  GError *why = NULL;
+  annals_buffer_init(&buffer, ANNALS_CLIENT_RESPONSE_BYTES_MAX);
+  while (receive(stream, request, &buffer, &why)) {
+  }
+  annals_buffer_clear(&buffer);
+  annals_client_stream_free(stream);
+  if (why != NULL) {
+    g_propagate_error(error, why);
+    return false;
+  }
+  return true;
 }

@@ -34,6 +34,27 @@ bool annals_client_create_backup(struct annals_client *client,
 
 void annals_client_backup_free(Annals__V1__CreateBackupResponse *backup);
 
+struct annals_client_verify_request {
+  int64_t max_bytes_per_second; /* that are read at most; 0: as the server thinks best */
+
+  /* Takes what was found since the last time, and how far it is: a view. Returns whether to go on.
+   */
+  bool (*on_response)(const struct annals_client_verify_request *request,
+                      const Annals__V1__VerifyStoreResponse *response);
+  void *owner; /* the caller's own */
+};
+
+/*
+ * Has the server check its store, and waits until it has, or on_response had enough. True also
+ * where there are faults.
+ *
+ * Errors: ALREADY_RUNNING, UNSUPPORTED, PERMISSION_DENIED, OVERLOADED, DRAINING, INTERNAL;
+ *   UNAVAILABLE when the server is silent for 90 seconds. It is not repeated when it fails.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_client_verify_store(struct annals_client *client,
+                                const struct annals_client_verify_request *request, GError **error);
+
 G_END_DECLS
 
 #endif

@@ -21,6 +21,10 @@ static void clear_progress(struct annals_fault_report *report) {
   }
 }
 
+void annals_fault_report_stop(struct annals_fault_report *report) {
+  clear_progress(report);
+}
+
 static void write_json(struct annals_fault_report *report, json_t *object) {
   char *text = json_dumps(object, JSON_COMPACT);
   fprintf(report->cli->out, "%s\n", text != NULL ? text : "{}");

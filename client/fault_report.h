@@ -45,6 +45,8 @@ void annals_fault_report_add(struct annals_fault_report *report,
 /* Tells how far the check is, where that is of use and not too often. */
 void annals_fault_report_progress(struct annals_fault_report *report,
                                   const struct annals_fault_counts *so_far);
+/* Ends it early, for an error to be said. */
+void annals_fault_report_stop(struct annals_fault_report *report);
 /* whole: all was checked. Returns an enum annals_exit: FAILED where faults are left. */
 int annals_fault_report_end(struct annals_fault_report *report,
                             const struct annals_fault_counts *counts, bool whole);

@@ -13,10 +13,8 @@
  * An execution that is deleted may be begun anew, with another history. No operation mixes the two:
  * a read that meets the deletion, or what came after it, ends with NOT_FOUND, whatever it has
  * handed over.
- *
  * Nothing above this header may assume that a call is local or instant, that a write's outcome is
  * always known, or that two executions can change in one step.
- *
  * Threads: every operation but close may be called from any thread at any time.
  */
 #ifndef ANNALS_STORAGE_STORE_H_
@@ -187,6 +185,8 @@ struct annals_store_ops {
   /* Those of maintenance.h and statistics.h, which may be NULL. */
   enum annals_store_progress (*backup)(struct annals_store *store,
                                        struct annals_store_backup *backup);
+  enum annals_store_progress (*verify)(struct annals_store *store,
+                                       struct annals_store_verify *verify);
   void (*statistics)(struct annals_store *store, const struct annals_store_figures *figures);
 };
 

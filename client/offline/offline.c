@@ -5,6 +5,6 @@
 
 const struct annals_cli_command annals_offline_commands[] = {
     {"restore", "Restore a backup into a data directory", annals_restore_command_run},
-    {"verify", "Check a data directory, and repair it", annals_verify_command_run},
+    {"verify", "Check what is stored, and repair it", annals_verify_command_run},
     {NULL, NULL, NULL},
 };

@@ -3,13 +3,21 @@
 #include <string.h>
 
 const struct annals_rpc_method *const annals_rpc_methods[] = {
-    &annals_rpc_append_history_events, &annals_rpc_append_history_events_stream,
-    &annals_rpc_delete_execution,      &annals_rpc_watch_execution_history,
-    &annals_rpc_get_execution_history, &annals_rpc_describe_execution,
-    &annals_rpc_list_executions,       &annals_rpc_create_backup,
-    &annals_rpc_health_check,          &annals_rpc_health_list,
-    &annals_rpc_health_watch,          &annals_rpc_reflection_v1,
-    &annals_rpc_reflection_v1alpha,    NULL,
+    &annals_rpc_append_history_events,
+    &annals_rpc_append_history_events_stream,
+    &annals_rpc_delete_execution,
+    &annals_rpc_watch_execution_history,
+    &annals_rpc_get_execution_history,
+    &annals_rpc_describe_execution,
+    &annals_rpc_list_executions,
+    &annals_rpc_create_backup,
+    &annals_rpc_verify_store,
+    &annals_rpc_health_check,
+    &annals_rpc_health_list,
+    &annals_rpc_health_watch,
+    &annals_rpc_reflection_v1,
+    &annals_rpc_reflection_v1alpha,
+    NULL,
 };
 
 /* A path is "/", the service, "/", the method. */

@@ -13,6 +13,7 @@ G_BEGIN_DECLS
 extern const struct annals_rpc_method annals_rpc_append_history_events;
 extern const struct annals_rpc_method annals_rpc_append_history_events_stream;
 extern const struct annals_rpc_method annals_rpc_create_backup;
+extern const struct annals_rpc_method annals_rpc_verify_store;
 extern const struct annals_rpc_method annals_rpc_delete_execution;
 extern const struct annals_rpc_method annals_rpc_describe_execution;
 extern const struct annals_rpc_method annals_rpc_get_execution_history;

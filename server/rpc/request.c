@@ -39,6 +39,15 @@ static bool take_int32(const struct annals_wire_field *wire, const char *field, 
   return true;
 }
 
+static bool take_int64(const struct annals_wire_field *wire, const char *field, int64_t *value,
+                       GError **error) {
+  if (wire->type != ANNALS_WIRE_VARINT) {
+    return invalid(error, field, "has the wrong wire type");
+  }
+  *value = (int64_t)wire->varint;
+  return true;
+}
+
 /* Takes an enum as its value's name, or as its number where it is no value. */
 static bool take_enum(const struct annals_wire_field *wire, const char *field,
                       const struct annals_enum *values, char **name, GError **error) {
@@ -230,11 +239,7 @@ static bool take_watch_field(const struct annals_wire_field *wire, void *data, G
     case 1:
       return take_text(wire, "execution_arn", &request->execution_arn, error);
     case 2:
-      if (wire->type != ANNALS_WIRE_VARINT) {
-        return invalid(error, "from_event_id", "has the wrong wire type");
-      }
-      request->from_event_id = (int64_t)wire->varint;
-      return true;
+      return take_int64(wire, "from_event_id", &request->from_event_id, error);
     case 3:
       return take_bool_value(wire, "include_execution_data", &request->include_given,
                              &request->include_execution_data, error);
@@ -363,4 +368,16 @@ bool annals_rpc_backup_request_read(const uint8_t *bytes, size_t size,
 void annals_rpc_backup_request_clear(struct annals_rpc_backup_request *request) {
   g_free(request->directory);
   *request = (struct annals_rpc_backup_request){0};
+}
+
+/* --- VerifyStoreRequest --- */
+
+static bool take_verify_field(const struct annals_wire_field *wire, void *data, GError **error) {
+  return wire->number == 1 ? take_int64(wire, "max_bytes_per_second", data, error) : true;
+}
+
+bool annals_rpc_verify_request_read(const uint8_t *bytes, size_t size,
+                                    int64_t *ret_max_bytes_per_second, GError **error) {
+  *ret_max_bytes_per_second = 0;
+  return read_fields(bytes, size, take_verify_field, ret_max_bytes_per_second, error);
 }

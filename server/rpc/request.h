@@ -128,6 +128,11 @@ bool annals_rpc_backup_request_read(const uint8_t *bytes, size_t size,
                                     struct annals_rpc_backup_request *ret_request, GError **error);
 void annals_rpc_backup_request_clear(struct annals_rpc_backup_request *request);
 
+/* VerifyStoreRequest, as annals_rpc_page_request_read. */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_rpc_verify_request_read(const uint8_t *bytes, size_t size,
+                                    int64_t *ret_max_bytes_per_second, GError **error);
+
 G_END_DECLS
 
 #endif

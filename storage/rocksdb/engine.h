@@ -48,6 +48,7 @@ struct annals_engine {
   int64_t inside;
   bool closing;
   bool backing_up;
+  bool verifying;
 };
 
 /* Work that an operation left behind. */

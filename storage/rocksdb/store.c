@@ -5,6 +5,7 @@
 #include "storage/rocksdb/backup.h"
 #include "storage/rocksdb/damage.h"
 #include "storage/rocksdb/job.h"
+#include "storage/rocksdb/online_verify.h"
 
 enum { FLUSHED_ON_CLOSE_BYTES = 16 << 20 };
 
@@ -368,4 +369,5 @@ const struct annals_store_ops annals_engine_ops = {
     .statistics = engine_statistics,
     .close = engine_close,
     .backup = annals_engine_backup,
+    .verify = annals_engine_verify,
 };

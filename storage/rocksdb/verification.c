@@ -12,31 +12,41 @@ enum {
   THROTTLE_BYTES = 256 << 10, /* how far apart it looks at the clock */
   SCAN_READAHEAD_BYTES = 1 << 20,
   BATCH_KEYS_MAX = 1000,
+  SLEEP_US = 50 * 1000,
 };
 
 /* ---- how fast ------------------------------------------------------------------------------ */
 
-static void wait_for_rate(struct annals_verification *verification) {
+static int64_t due_us(const struct annals_verification *verification) {
   uint64_t rate = verification->request->bytes_per_second;
-  int64_t now_us = g_get_monotonic_time();
-  if (rate > 0 && verification->throttled_us > 0) {
-    int64_t due_us = verification->throttled_us +
-                     (int64_t)((double)verification->throttled_bytes / (double)rate * 1e6);
-    if (due_us > now_us) {
-      g_usleep((gulong)(due_us - now_us));
-    }
+  if (rate == 0 || verification->throttled_us == 0) {
+    return 0;
   }
+  double seconds = (double)verification->throttled_bytes / (double)rate;
+  return verification->throttled_us + (int64_t)(seconds * G_USEC_PER_SEC);
+}
+
+/* Waits until it is not too fast, in pieces: it may be told to stop meanwhile. */
+static void throttle(struct annals_verification *verification) {
+  struct annals_store_verify *request = verification->request;
+  const int64_t until_us = due_us(verification);
+  int64_t left_us;
+  do {
+    verification->stopped = request->on_progress != NULL && !request->on_progress(request);
+    left_us = until_us - g_get_monotonic_time();
+    if (left_us > 0 && !verification->stopped) {
+      g_usleep((gulong)MIN(left_us, SLEEP_US));
+    }
+  } while (left_us > 0 && !verification->stopped);
   verification->throttled_us = g_get_monotonic_time();
   verification->throttled_bytes = 0;
 }
 
 bool annals_verification_read(struct annals_verification *verification, size_t bytes) {
-  struct annals_store_verify *request = verification->request;
-  request->summary.bytes += (int64_t)bytes;
+  verification->request->summary.bytes += (int64_t)bytes;
   verification->throttled_bytes += (int64_t)bytes;
   if (verification->throttled_bytes >= THROTTLE_BYTES && !verification->stopped) {
-    wait_for_rate(verification);
-    verification->stopped = request->on_progress != NULL && !request->on_progress(request);
+    throttle(verification);
   }
   return !verification->stopped;
 }

@@ -45,7 +45,6 @@ struct annals_verification {
   bool muted;           /* what is found now was told of before */
   int64_t throttled_us; /* since when, and how many bytes since */
   int64_t throttled_bytes;
-  int64_t told_bytes;
   uint64_t placed; /* the sum over places that records tell */
   uint64_t listed; /* the sum over entries of lists */
 };

@@ -210,6 +210,15 @@ class Client:
         return admin_service_pb2.CreateBackupResponse.FromString(self.call(
             "CreateBackup", request.SerializeToString(), service=ADMIN_SERVICE))
 
+    def verify(self, timeout=WAIT_S, **more):
+        """A stream of answers, to be read or cancelled."""
+        stub = self.channel.unary_stream(
+            "/%s/VerifyStore" % ADMIN_SERVICE.full_name,
+            request_serializer=admin_service_pb2.VerifyStoreRequest.SerializeToString,
+            response_deserializer=admin_service_pb2.VerifyStoreResponse.FromString)
+        return stub(admin_service_pb2.VerifyStoreRequest(**more), timeout=timeout,
+                    metadata=self.metadata)
+
     def append(self, execution_arn, events, timeout=WAIT_S, **more):
         """Appends events, messages or bytes."""
         request = history_service_pb2.AppendHistoryEventsRequest(execution_arn=execution_arn, **more)
