@@ -233,6 +233,9 @@ class AgreementTest(unittest.TestCase):
         self.assertEqual(service["spec"]["selector"], SERVER_LABELS)
         (endpoint,), (port,) = monitor["endpoints"], service["spec"]["ports"]
         self.assertEqual((endpoint["port"], endpoint["path"]), (port["name"], "/metrics"))
+        job = service["metadata"]["labels"][monitor["jobLabel"]]
+        with open("deploy/prometheus/alerts.yaml", encoding="utf-8") as f:
+            self.assertEqual(set(re.findall('job="([^"]+)"', f.read())), {job})
 
     def test_only_clients_get_through(self):
         for objects in self.overlays.values():
