@@ -7,6 +7,7 @@ behind each restart. NAMES has all of them.
 import os
 import random
 import shutil
+import subprocess
 import threading
 
 from tests.crash.load import CUT_OFF, UNANSWERED, history_of, standing, standing_of
@@ -26,6 +27,9 @@ class Activity:
 
     def server_args(self, harness):
         return []
+
+    def before_start(self, harness):
+        pass
 
     def turn(self, client):
         raise NotImplementedError
@@ -183,4 +187,26 @@ class Backup(Activity):
         return "%d backups, %d restored" % (self.made, self.restored)
 
 
-NAMES = {"retention": Retention, "backup": Backup}
+class Migration(Activity):
+    """Starts with a store of an older schema version now and then."""
+
+    made = 0
+
+    def before_start(self, harness):
+        store = harness.server.data_dir + "/rocksdb" if harness.server else None
+        if store and self.chance.random() < 0.5:
+            subprocess.run([os.environ["ANNALS_MAKE_OLD"], store], check=True,
+                           timeout=annalsd.WAIT_S)
+            self.made += 1
+
+    def begin(self, harness):
+        pass
+
+    def end(self, harness):
+        pass
+
+    def summary(self):
+        return "%d old stores" % self.made
+
+
+NAMES = {"migration": Migration, "retention": Retention, "backup": Backup}

@@ -36,7 +36,7 @@ KILL_POINTS = (
     ("dirsync * {n} done,die", 4),
 )
 # And while it starts.
-START_POINTS = tuple((rule, 2) for rule, _ in KILL_POINTS) + (
+START_POINTS = tuple((rule, min(most, 6)) for rule, most in KILL_POINTS) + (
     ("rename *CURRENT {n} die", 1),
     ("rename *CURRENT {n} done,die", 1),
 )
@@ -66,6 +66,8 @@ class Harness:
         self.start()
 
     def start(self):
+        for activity in self.activities:
+            activity.before_start(self)
         begin = time.monotonic()
         args = ["--store-memtables", str(self.memtables_mib)] + [arg for activity in self.activities for arg in activity.server_args(self)]
         if self.server is None:
