@@ -71,9 +71,9 @@ class PodTest(unittest.TestCase):
         pod = self.pod(manifests.render(overlay), claims=claims)
         running = pod.run()
         self.addCleanup(running.stop, signal.SIGKILL)
-        pod.wait_for("startupProbe")
-        for name in "readinessProbe", "livenessProbe":
-            self.assertTrue(pod.probe(name), name)
+        for name in "startupProbe", "readinessProbe":
+            pod.wait_for(name)
+        self.assertTrue(pod.probe("livenessProbe"))
         return pod, running
 
     def client(self, tls=False, token=ENGINE):

@@ -64,7 +64,7 @@ class RolloutTest(unittest.TestCase):
         pod = Pod(objects, manifests.find(objects, "StatefulSet", "annals"), {}, claims)
         running = pod.run()
         self.addCleanup(running.stop, signal.SIGKILL)
-        pod.wait_for("startupProbe")
+        pod.wait_for("readinessProbe")
         return running
 
     def test_no_call_fails(self):

@@ -16,7 +16,7 @@ FOLDER = os.path.dirname(os.path.abspath(__file__))
 SIOCSIFFLAGS = 0x8914
 IFF_UP_AND_RUNNING = 0x41
 # Run by Bazel.
-ELSEWHERE = {"systemd_test"}
+ELSEWHERE = {"libraries_test", "systemd_test"}
 
 
 def prepare():
