@@ -230,6 +230,8 @@ class AgreementTest(unittest.TestCase):
         others = [o["metadata"]["name"] for o in objects if o["kind"] == "Service" and
                   monitor["selector"]["matchLabels"].items() <= o["metadata"]["labels"].items()]
         self.assertEqual(others, ["annals-ops"])
+        self.assertEqual(service["metadata"]["labels"][monitor["jobLabel"]], "annals")
+        self.assertIn('job="annals"', read("deploy/prometheus/alerts.yaml"))
         self.assertEqual(service["spec"]["selector"], SERVER_LABELS)
         (endpoint,), (port,) = monitor["endpoints"], service["spec"]["ports"]
         self.assertEqual((endpoint["port"], endpoint["path"]), (port["name"], "/metrics"))

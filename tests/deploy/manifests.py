@@ -3,6 +3,7 @@
 import configparser
 import functools
 import os
+import re
 import shlex
 import subprocess
 
@@ -28,6 +29,16 @@ def _render(overlay):
 def render(overlay):
     """The objects of an overlay; a copy of its own for each caller."""
     return list(yaml.safe_load_all(_render(overlay)))
+
+
+def render_by_guide(name):
+    """What the command in deploy/README.md that renders this object makes of it."""
+    with open("deploy/README.md", encoding="utf-8") as f:
+        (script,) = re.findall(r"kubectl kustomize %s/restore \| sed '([^']*%s/)'" % (FOLDER, name),
+                               f.read())
+    text = subprocess.run(["sed", script], input=_render("restore"), capture_output=True, text=True,
+                          check=True).stdout
+    return list(yaml.safe_load_all(text))
 
 
 def find(objects, kind, name):

@@ -149,21 +149,27 @@ class PodTest(unittest.TestCase):
         self.assertTrue(self.is_taken(ENGINE, tls=True))
         self.assertNotIn("cannot", running.log())
 
-    def job(self, overlay, kind, name, claims=None):
-        job = self.pod(manifests.render(overlay), kind, name, claims).run()
+    def job(self, objects, kind, name, claims=None):
+        """Runs a job to its end. Returns what it said."""
+        job = self.pod(objects, kind, name, claims).run()
+        out = job.process.stdout.read()
         self.assertEqual(job.wait(), 0, job.log())
+        return out
 
     def test_backup_and_restore(self):
         pod, running = self.start("overlays/tls")
         with self.client(tls=True) as client:
             client.append(annalsd.arn("a"), [started()])
-            self.job("overlays/tls", "CronJob", "annals-backup")
+            self.job(manifests.render("overlays/tls"), "CronJob", "annals-backup")
             client.append(annalsd.arn("b"), [started()])
         self.assertIn("nightly", os.listdir(pod.claims["backup"]))
         running.stop(signal.SIGKILL)
         # In the place of what is there, and on a new volume.
         for claims in pod.claims, {**pod.claims, "data": container.volume()}:
-            self.job("restore", "Job", "annals-restore", claims)
+            self.job(manifests.render("restore"), "Job", "annals-restore", claims)
+            verified = self.job(manifests.render_by_guide("annals-verify"), "Job", "annals-verify",
+                                claims)
+            self.assertIn("1 executions, 1 events", verified)
             _, running = self.start("overlays/tls", claims)
             with self.client(tls=True) as client:
                 self.assertEqual([e.name for e in client.list_all(
