@@ -9,6 +9,7 @@
 #include "server/rpc/meter.h"
 #include "server/rpc/report.h"
 #include "server/rpc/server_internal.h"
+#include "server/rpc/wakes.h"
 
 enum {
   /* Room for a message whose size is not known yet: for all but the few that are refused anyway. */
@@ -20,6 +21,7 @@ static void on_accept(struct annals_rpc_tag *tag, bool ok);
 static void on_close(struct annals_rpc_tag *tag, bool ok);
 static void on_receive(struct annals_rpc_tag *tag, bool ok);
 static void on_wake(struct annals_rpc_tag *tag, bool ok);
+static void on_remind(struct annals_rpc_tag *tag, bool ok);
 static void on_open(struct annals_rpc_tag *tag, bool ok);
 static void on_end(struct annals_rpc_tag *tag, bool ok);
 
@@ -95,13 +97,14 @@ bool annals_rpc_method_has_payload(const struct annals_rpc_method *method) {
 }
 
 void annals_rpc_call_arm(struct annals_rpc_server *server, const struct annals_rpc_method *method,
-                         void *registered, grpc_completion_queue *queue) {
+                         void *registered, struct annals_rpc_queue queue) {
   struct annals_rpc_call *call = g_new0(struct annals_rpc_call, 1);
   call->server = server;
   call->method = method;
   call->meter = annals_rpc_meters_of(annals_rpc_server_meters(server), method);
   call->registered = registered;
-  call->queue = queue;
+  call->queue = queue.core;
+  call->wakes = queue.wakes;
   call->history = annals_rpc_server_history(server);
   call->accept_tag.on = on_accept;
   call->close_tag.on = on_close;
@@ -109,6 +112,7 @@ void annals_rpc_call_arm(struct annals_rpc_server *server, const struct annals_r
   call->receive_tag.on = on_receive;
   call->send_tag.on = annals_rpc_stream_on_sent;
   call->wake_tag.on = on_wake;
+  call->remind_tag.on = on_remind;
   call->end_tag.on = on_end;
   call->link.data = call;
   call->request_slice = grpc_empty_slice();
@@ -119,10 +123,10 @@ void annals_rpc_call_arm(struct annals_rpc_server *server, const struct annals_r
   grpc_call_error error =
       method != NULL ? grpc_server_request_registered_call(
                            core, registered, &call->core, &call->deadline, &call->metadata,
-                           annals_rpc_method_has_payload(method) ? &call->payload : NULL, queue,
-                           queue, &call->accept_tag)
+                           annals_rpc_method_has_payload(method) ? &call->payload : NULL,
+                           queue.core, queue.core, &call->accept_tag)
                      : grpc_server_request_call(core, &call->core, &call->details, &call->metadata,
-                                                queue, queue, &call->accept_tag);
+                                                queue.core, queue.core, &call->accept_tag);
   g_assert(error == GRPC_CALL_OK);
 }
 
@@ -264,7 +268,8 @@ static void on_accept(struct annals_rpc_tag *tag, bool ok) {
     return;
   }
   if (!annals_rpc_server_is_stopping(call->server)) {
-    annals_rpc_call_arm(call->server, call->method, call->registered, call->queue);
+    annals_rpc_call_arm(call->server, call->method, call->registered,
+                        (struct annals_rpc_queue){call->queue, call->wakes});
   }
   annals_rpc_server_call_accepted(call->server);
   call->started_us = g_get_monotonic_time();
@@ -335,16 +340,22 @@ static void on_receive(struct annals_rpc_tag *tag, bool ok) {
   annals_rpc_call_unref(call);
 }
 
-static void wake(struct annals_rpc_call *call) {
-  g_atomic_int_inc(&call->refs);
-  grpc_call_error error = grpc_call_start_batch(call->core, NULL, 0, &call->wake_tag, NULL);
+/* Has the thread of the call's queue look at its wakes. Takes a reference over. */
+static void tell(struct annals_rpc_call *call, struct annals_rpc_tag *tag) {
+  grpc_call_error error = grpc_call_start_batch(call->core, NULL, 0, tag, NULL);
   g_assert(error == GRPC_CALL_OK);
+}
+
+static void wake(struct annals_rpc_call *call, enum annals_rpc_wake_kind kind) {
+  if (annals_rpc_wakes_push(call->wakes, kind, call)) {
+    tell(call, &call->wake_tag);
+  }
 }
 
 /* Who finds that another one wakes the call must not touch it any more. */
 void annals_rpc_call_wake_as(struct annals_rpc_call *call, unsigned who) {
   if (g_atomic_int_or(&call->woken, who) == 0) {
-    wake(call);
+    wake(call, ANNALS_RPC_WAKE_ANSWER);
   }
 }
 
@@ -352,9 +363,15 @@ void annals_rpc_call_wake(struct annals_rpc_call *call) {
   annals_rpc_call_wake_as(call, ANNALS_RPC_WOKEN_BY_METHOD);
 }
 
+void annals_rpc_call_wake_for_news(struct annals_rpc_call *call) {
+  if (g_atomic_int_or(&call->woken, ANNALS_RPC_WOKEN_BY_METHOD) == 0) {
+    wake(call, ANNALS_RPC_WAKE_NEWS);
+  }
+}
+
 void annals_rpc_call_done(struct annals_rpc_call *call) {
   if (g_atomic_int_add(&call->woken, ANNALS_RPC_WOKEN_BY_DONE) == 0) {
-    wake(call);
+    wake(call, ANNALS_RPC_WAKE_ANSWER);
   }
 }
 
@@ -365,10 +382,9 @@ static void resume(struct annals_rpc_call *call, unsigned who) {
   }
 }
 
-static void on_wake(struct annals_rpc_tag *tag, bool ok) {
-  struct annals_rpc_call *call = ANNALS_RPC_CALL_OF(tag, wake_tag);
+/* Goes on with a call that has been woken. */
+static void rise(struct annals_rpc_call *call) {
   unsigned who = g_atomic_int_and(&call->woken, 0);
-  (void)ok;
   if ((who & ANNALS_RPC_WOKEN_BY_ADMISSION) != 0) {
     call->waiting = false;
     receive_admitted(call);
@@ -379,6 +395,42 @@ static void on_wake(struct annals_rpc_tag *tag, bool ok) {
   }
   annals_rpc_stream_settle(call);
   annals_rpc_call_unref(call);
+}
+
+/* Sees to some of the calls that have been woken. For what is left the thread tells itself: so that
+ * comes behind whatever else the queue has by now. */
+static void see_to_wakes(struct annals_rpc_wakes *wakes) {
+  static const int at_once[ANNALS_RPC_WAKE_KINDS] = {
+      [ANNALS_RPC_WAKE_ANSWER] = 32,
+      [ANNALS_RPC_WAKE_NEWS] = 8,
+  };
+  struct annals_rpc_call *call;
+  for (int kind = 0; kind < ANNALS_RPC_WAKE_KINDS; kind++) {
+    for (int i = 0; i < at_once[kind] && (call = annals_rpc_wakes_pop(wakes, kind)) != NULL; i++) {
+      rise(call);
+    }
+  }
+  call = annals_rpc_wakes_peek(wakes);
+  if (call != NULL && !wakes->reminded) {
+    wakes->reminded = true;
+    g_atomic_int_inc(&call->refs);
+    tell(call, &call->remind_tag);
+  }
+}
+
+static void on_wake(struct annals_rpc_tag *tag, bool ok) {
+  struct annals_rpc_call *teller = ANNALS_RPC_CALL_OF(tag, wake_tag);
+  (void)ok;
+  see_to_wakes(teller->wakes);
+  annals_rpc_call_unref(teller);
+}
+
+static void on_remind(struct annals_rpc_tag *tag, bool ok) {
+  struct annals_rpc_call *teller = ANNALS_RPC_CALL_OF(tag, remind_tag);
+  (void)ok;
+  teller->wakes->reminded = false;
+  see_to_wakes(teller->wakes);
+  annals_rpc_call_unref(teller);
 }
 
 static void on_open(struct annals_rpc_tag *tag, bool ok) {

@@ -38,6 +38,7 @@ G_BEGIN_DECLS
 
 struct annals_rpc_call;
 struct annals_rpc_server;
+struct annals_rpc_wakes;
 
 /* What a completion queue hands back: a verb, embedded in what it is about. */
 struct annals_rpc_tag {
@@ -77,21 +78,23 @@ struct annals_rpc_call {
   size_t request_bytes;
   void *state;                 /* the method's own */
   struct annals_cancel cancel; /* whether the client waits: for the operations of the domain */
-  const char *subject;         /* the ARN that it is about, for the log: a view that the method
-                                  keeps as long as state, or NULL */
+  const char *subject;         /* the ARN, for the log: a view as long-lived as state, or NULL */
   unsigned busy;               /* streams: operations pending; the method adds, _done subtracts */
 
-  /* Private from here on: see call_internal.h. */
+  /* Private from here on. */
   struct annals_call_meter *meter;        /* the method's */
   const struct annals_rpc_method *method; /* NULL: a path that is not served */
   grpc_completion_queue *queue;
-  void *registered; /* the core's name of the method */
+  struct annals_rpc_wakes *wakes;     /* of the queue */
+  struct annals_rpc_call *next_woken; /* in wakes */
+  void *registered;                   /* the core's name of the method */
   struct annals_rpc_tag accept_tag;
   struct annals_rpc_tag close_tag;
   struct annals_rpc_tag open_tag;
   struct annals_rpc_tag receive_tag;
   struct annals_rpc_tag send_tag;
   struct annals_rpc_tag wake_tag;
+  struct annals_rpc_tag remind_tag;
   struct annals_rpc_tag end_tag;
   gint refs;   /* atomic */
   guint woken; /* atomic: by whom; also hands over what the waking thread has written */
@@ -131,6 +134,9 @@ struct annals_rpc_call {
  */
 void annals_rpc_call_wake(struct annals_rpc_call *call);
 
+/* The same for one of many that the same news wakes: answers go before them. */
+void annals_rpc_call_wake_for_news(struct annals_rpc_call *call);
+
 /*
  * Tells that an operation has ended that a stream has counted as busy, and has method->resume
  * called. From any thread, as the last thing that is done with the call.
@@ -140,16 +146,11 @@ void annals_rpc_call_done(struct annals_rpc_call *call);
 /* Frees the request message early; views into it dangle from then on. */
 void annals_rpc_call_release_request(struct annals_rpc_call *call);
 
-/*
- * Answers a unary call with a message, or with OVERLOADED where the buffer has failed.
- * Memory: takes the buffer's bytes over without copying.
- */
+/* Answers a unary call with a message, or with OVERLOADED where the buffer has failed. Memory:
+ * takes the buffer's bytes over without copying. */
 void annals_rpc_call_reply(struct annals_rpc_call *call, struct annals_buffer *message);
 
-/*
- * Ends a call with a failure. Of a stream the first end counts.
- * Memory: error stays the caller's.
- */
+/* Ends a call with a failure. Of a stream the first end counts. error stays the caller's. */
 void annals_rpc_call_fail(struct annals_rpc_call *call, const GError *error);
 
 /* Ends a stream with success. */
@@ -178,7 +179,7 @@ void annals_rpc_call_receive(struct annals_rpc_call *call);
 G_GNUC_WARN_UNUSED_RESULT
 bool annals_rpc_call_check_caller(struct annals_rpc_call *call, GError **error);
 
-/* Tells whether that would change nothing. */
+/* Whether that would change nothing. */
 bool annals_rpc_call_has_current_caller(const struct annals_rpc_call *call);
 
 /* Tells whether a stream is going to end: nothing new should be begun. */

@@ -36,9 +36,15 @@ enum {
 /* Tells whether the core is to receive the first message before it hands over the call. */
 bool annals_rpc_method_has_payload(const struct annals_rpc_method *method);
 
+/* A completion queue, and which of its calls have been woken. */
+struct annals_rpc_queue {
+  grpc_completion_queue *core;
+  struct annals_rpc_wakes *wakes;
+};
+
 /* Posts a slot for one call of method (NULL: of any path that is not served) on queue. */
 void annals_rpc_call_arm(struct annals_rpc_server *server, const struct annals_rpc_method *method,
-                         void *registered, grpc_completion_queue *queue);
+                         void *registered, struct annals_rpc_queue queue);
 
 /* Starts a batch, which takes a reference. False: the core has refused it, and the call is lost. */
 bool annals_rpc_call_start_batch(struct annals_rpc_call *call, const grpc_op *ops, size_t count,

@@ -13,6 +13,7 @@
 #include "server/rpc/meter.h"
 #include "server/rpc/methods.h"
 #include "server/rpc/server_internal.h"
+#include "server/rpc/wakes.h"
 
 enum {
   METHODS_MAX = 16,
@@ -43,6 +44,7 @@ enum phase { SERVING, DRAINING, HURRYING, STOPPING };
 struct poller {
   struct annals_rpc_server *server;
   grpc_completion_queue *queue;
+  struct annals_rpc_wakes wakes;
   pthread_t thread;
 };
 
@@ -354,7 +356,7 @@ int annals_rpc_server_port(const struct annals_rpc_server *server) {
   return server->port;
 }
 
-static void arm_slots(struct annals_rpc_server *server, grpc_completion_queue *queue) {
+static void arm_slots(struct annals_rpc_server *server, struct annals_rpc_queue queue) {
   for (size_t i = 0; annals_rpc_methods[i] != NULL; i++) {
     const struct annals_rpc_method *method = annals_rpc_methods[i];
     int slots = method->standard ? SLOTS_PER_STANDARD_METHOD : SLOTS_PER_METHOD;
@@ -373,7 +375,7 @@ void annals_rpc_server_start(struct annals_rpc_server *server, struct annals_his
   grpc_server_start(server->core);
   for (unsigned i = 0; i < server->poller_count; i++) {
     struct poller *poller = &server->pollers[i];
-    arm_slots(server, poller->queue);
+    arm_slots(server, (struct annals_rpc_queue){poller->queue, &poller->wakes});
     int errnum = pthread_create(&poller->thread, NULL, poll, poller);
     g_assert(errnum == 0);
   }

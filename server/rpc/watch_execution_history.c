@@ -61,7 +61,7 @@ static void on_change(struct annals_watch *watch) {
   struct annals_rpc_call *call = watch->owner;
   struct state *state = call->state;
   g_atomic_int_set(&state->ready, 1);
-  annals_rpc_call_wake(call);
+  annals_rpc_call_wake_for_news(call);
 }
 
 /* --- the stream --- */
