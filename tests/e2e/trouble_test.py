@@ -124,12 +124,31 @@ class TroubleTest(unittest.TestCase):
             return "/annals.v1.HistoryService/AppendHistoryEvents", request.SerializeToString()
         return self.dice.choice(("/grpc.health.v1.Health/Check", "/x/y")), b""
 
+    def watch(self, channel, timeout):
+        request = annalsd.history_service_pb2.WatchExecutionHistoryRequest(
+            execution_arn=self.dice.choice(self.arns),
+            from_event_id=self.dice.choice((0, 200))).SerializeToString()
+        return channel.unary_stream("/annals.v1.HistoryService/WatchExecutionHistory")(
+            request, timeout=timeout)
+
+    def append_on_a_stream(self, channel, timeout):
+        requests = [annalsd.history_service_pb2.AppendHistoryEventsStreamRequest(append={
+            "execution_arn": self.dice.choice(self.arns),
+            "events": annalsd.simple_history(20, self.dice.choice((1, 200, 301)))
+        }).SerializeToString() for _ in range(self.dice.randrange(6))]
+        return channel.stream_stream("/annals.v1.HistoryService/AppendHistoryEventsStream")(
+            iter(requests), timeout=timeout)
+
     def start(self):
         channel = self.dice.choice(self.clients).channel
         timeout = self.dice.choice((0.0005, 0.005, 0.05, annalsd.WAIT_S))
-        kind = self.dice.randrange(10)
+        kind = self.dice.randrange(12)
         if kind == 0:
             call = channel.unary_stream("/grpc.health.v1.Health/Watch")(b"", timeout=timeout)
+        elif kind == 10:
+            call = self.watch(channel, timeout)
+        elif kind == 11:
+            call = self.append_on_a_stream(channel, timeout)
         elif kind == 1:
             questions = iter([b"\x3a\x01*", b"\x22\x18annals.v1.HistoryService"] * 3)
             call = channel.stream_stream(
