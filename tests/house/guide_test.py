@@ -39,20 +39,22 @@ def option_rows():
 
 
 def messages():
-    """Each file and each message that it logs, but for those of debug."""
+    """Each file, level and messages that it logs, but for those of debug. Level "write" is any."""
     for path in glob.glob(ROOT + "/server/**/*.c", recursive=True) + glob.glob(
             ROOT + "/storage/**/*.c", recursive=True):
         path = os.path.relpath(path, ROOT)
         text = read(path)
-        for _, arguments in LOG_CALL.findall(text):
+        for level, arguments in LOG_CALL.findall(text):
             head = arguments.partition("ANNALS_LOG_TEXT(")[0].partition("ANNALS_LOG_NUMBER(")[0]
             literals = re.findall(STRING, head)
             if not literals and path in CHOSEN:
-                literals = CHOSEN[path].findall(text)
+                level, literals = "write", CHOSEN[path].findall(text)
             if path not in PASSED_ON:
-                yield path, literals
+                yield path, level, literals
+        for literal in re.findall(r"g_warning\(" + STRING, text):
+            yield path, "warning", [literal.partition("%")[0].rstrip(": ")]
         if path == "server/ops/call_log.c":
-            yield path, re.findall(r'write_line\(\w+, [^,"]+, "([^"]+)"', text)
+            yield path, "write", re.findall(r'write_line\(\w+, [^,"]+, "([^"]+)"', text)
 
 
 class GuideTest(unittest.TestCase):
@@ -67,14 +69,16 @@ class GuideTest(unittest.TestCase):
 
     def test_log_lines(self):
         section = self.guide.partition("\n## Log lines\n")[2].partition("\n## ")[0]
-        missing = []
-        count = 0
-        for path, literals in messages():
+        table = {text: level for text, level in re.findall(r"^\| `([^`]+)`[^|]*\| ([^|]+) \|", section,
+                                                           re.M)}
+        found = set()
+        for path, level, literals in messages():
             self.assertNotEqual(literals, [], "what does %s log?" % path)
-            count += len(literals)
-            missing += [m for m in literals if "| `%s`" % m.strip() not in section]
-        self.assertEqual(missing, [])
-        self.assertGreater(count, 10)
+            for text in map(str.strip, literals):
+                self.assertIn(text, table, path)
+                self.assertIn("" if level == "write" else level, table[text], text)
+                found.add(text)
+        self.assertEqual(set(table), found)
 
     def test_links(self):
         anchors = {re.sub(r"[^\w\- ]", "", line.lstrip("# ").lower()).replace(" ", "-")
