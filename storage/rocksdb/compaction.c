@@ -6,7 +6,11 @@
  * compacted with those that it overlaps, ten on the average. */
 static const uint64_t LEVEL_BASE_BYTES = 256 << 20;
 static const uint64_t FILE_BYTES = 64 << 20;
-enum { OVERLAPPING_FILES = 12 };
+enum {
+  OVERLAPPING_FILES = 12,
+  DELETED_KIB_TO_FLUSH =
+      64 << 10, /* so much stays on the disk at most, where nothing is appended */
+};
 
 static uint64_t property(struct annals_engine *engine, int family, const char *name) {
   uint64_t value = 0;
@@ -70,4 +74,18 @@ void annals_compaction_pause(struct annals_engine *engine, bool paused) {
   if (!paused && g_atomic_int_get(&engine->damaged) != 0) {
     set_paused(engine, true);
   }
+}
+
+void annals_compaction_flush_deletions(struct annals_engine *engine) {
+  if (g_atomic_int_get(&engine->deleted_kib) < DELETED_KIB_TO_FLUSH) {
+    return;
+  }
+  g_atomic_int_set(&engine->deleted_kib, 0);
+  char *error = NULL;
+  rocksdb_flushoptions_t *options = rocksdb_flushoptions_create();
+  rocksdb_flushoptions_set_wait(options, 0);
+  rocksdb_flush_cf(engine->db, options, engine->families[ANNALS_FAMILY_HISTORY], &error);
+  rocksdb_flushoptions_destroy(options);
+  /* What fails here fails the next write, too. */
+  rocksdb_free(error);
 }

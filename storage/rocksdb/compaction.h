@@ -27,6 +27,10 @@ bool annals_compaction_has_room(const struct annals_engine *engine);
  * (damage.h). A failure leaves it as it was. */
 void annals_compaction_pause(struct annals_engine *engine, bool paused);
 
+/* Has deletions reach the files when much was deleted, as only compactions give room back. Threads:
+ * one at a time. */
+void annals_compaction_flush_deletions(struct annals_engine *engine);
+
 G_END_DECLS
 
 #endif

@@ -22,6 +22,7 @@ enum annals_status annals_deletion_collect(struct annals_deletion *deletion,
   annals_cursor_seek(&cursor, ANNALS_KEY_SEALED, 0);
   while (cursor.place != ANNALS_PLACE_END && cursor.place != ANNALS_PLACE_FAILED) {
     add_key(keys, &cursor);
+    deletion->value_bytes += cursor.place == ANNALS_PLACE_MARKER ? 0 : cursor.run.frames_bytes;
     annals_cursor_next(&cursor);
   }
   enum annals_status status =

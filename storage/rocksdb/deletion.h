@@ -14,8 +14,9 @@ G_BEGIN_DECLS
 
 struct annals_deletion {
   struct annals_store_delete *request;
-  guint life;   /* of the tail, before the keys were read */
-  GArray *keys; /* struct annals_key */
+  guint life;           /* of the tail, before the keys were read */
+  GArray *keys;         /* struct annals_key */
+  uint64_t value_bytes; /* what they hold */
 };
 
 /*

@@ -26,6 +26,10 @@ static bool is_given_back(const struct annals_disk *disk) {
   return g_atomic_int_get(&((struct annals_disk *)disk)->given_back) != 0;
 }
 
+uint64_t annals_disk_needed_bytes(const struct annals_disk *disk) {
+  return disk->min_free_bytes + (is_given_back(disk) ? disk->ballast_bytes : 0);
+}
+
 enum annals_disk_room annals_disk_room(const struct annals_disk *disk) {
   if (disk->min_free_bytes == 0) {
     return ANNALS_DISK_FOR_ALL;
@@ -34,13 +38,14 @@ enum annals_disk_room annals_disk_room(const struct annals_disk *disk) {
   if (bytes < disk->min_free_bytes / 2) {
     return ANNALS_DISK_NO_ROOM;
   }
-  uint64_t needed = disk->min_free_bytes + (is_given_back(disk) ? disk->ballast_bytes : 0);
-  return bytes < needed ? ANNALS_DISK_FOR_DELETIONS : ANNALS_DISK_FOR_ALL;
+  return bytes < annals_disk_needed_bytes(disk) ? ANNALS_DISK_FOR_DELETIONS : ANNALS_DISK_FOR_ALL;
 }
 
+/* Says so first: appends must not see the room before they know what it is for. */
 static void give_back(struct annals_disk *disk) {
-  if (annals_ballast_give_back(disk->ballast_path)) {
-    g_atomic_int_set(&disk->given_back, 1);
+  g_atomic_int_set(&disk->given_back, 1);
+  if (!annals_ballast_give_back(disk->ballast_path)) {
+    g_atomic_int_set(&disk->given_back, 0);
   }
 }
 

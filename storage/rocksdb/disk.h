@@ -42,6 +42,9 @@ enum annals_disk_room {
 G_GNUC_WARN_UNUSED_RESULT
 enum annals_disk_room annals_disk_room(const struct annals_disk *disk);
 
+/* Tells how many bytes have to be free for appends. */
+uint64_t annals_disk_needed_bytes(const struct annals_disk *disk);
+
 /*
  * Takes up the ballast as it was left, and gives it back if there is no room to recover a store.
  * Before the store is opened.

@@ -14,6 +14,7 @@ enum {
 struct annals_disk_watch {
   struct annals_disk_watch_parts parts;
   pthread_t thread;
+  bool starved;     /* others have taken the disk */
   bool paused;      /* compactions are */
   int looks_enough; /* in a row that found room for them */
   bool full;        /* as was told last */
@@ -36,24 +37,38 @@ static void tell(struct annals_disk_watch *watch, bool full) {
   }
 }
 
-static void look_at_compactions(struct annals_disk_watch *watch, bool no_room) {
+/*
+ * A disk that others fill is not written to any more, not even to say so in RocksDB's own log: from
+ * the moment when the ballast is given back until they have freed more than it gave. The quarter is
+ * for what appends took of the mark before they were refused.
+ */
+static bool is_starved(const struct annals_disk_watch *watch, enum annals_disk_room room) {
+  const struct annals_disk *disk = watch->parts.disk;
+  const uint64_t enough = annals_disk_needed_bytes(disk) - disk->min_free_bytes / 4;
+  return room == ANNALS_DISK_NO_ROOM || (watch->starved && free_bytes(watch) < enough);
+}
+
+static void look_at_compactions(struct annals_disk_watch *watch, enum annals_disk_room room) {
   const struct annals_disk_watch_parts *parts = &watch->parts;
   uint64_t needed = parts->compaction_bytes_max(parts->context);
-  uint64_t bytes = free_bytes(watch);
-  bool enough = !no_room && bytes >= needed + (watch->paused ? needed / SLACK_PART : 0);
+  watch->starved = is_starved(watch, room);
+  bool enough =
+      !watch->starved && free_bytes(watch) >= needed + (watch->paused ? needed / SLACK_PART : 0);
   watch->looks_enough = enough ? watch->looks_enough + 1 : 0;
-  if (enough == !watch->paused || (watch->paused && watch->looks_enough < LOOKS_TO_BE_SURE)) {
-    return;
+  if (watch->paused ? watch->looks_enough == LOOKS_TO_BE_SURE : !enough) {
+    watch->paused = !watch->paused;
+    parts->pause_compactions(parts->context, watch->paused);
   }
-  watch->paused = !watch->paused;
-  parts->pause_compactions(parts->context, watch->paused);
 }
 
 static void look(struct annals_disk_watch *watch) {
   enum annals_disk_room room = annals_disk_look(watch->parts.disk);
   bool full = room != ANNALS_DISK_FOR_ALL;
   watch->looks = full ? 0 : watch->looks + 1;
-  look_at_compactions(watch, room == ANNALS_DISK_NO_ROOM);
+  look_at_compactions(watch, room);
+  if (!watch->paused) {
+    watch->parts.flush_deletions(watch->parts.context);
+  }
   if (full && !watch->full) {
     tell(watch, true);
   } else if (watch->full && watch->looks == LOOKS_TO_BE_SURE) {

@@ -24,6 +24,7 @@ struct annals_disk_watch_parts {
   bool paused; /* compactions are, at first */
   uint64_t (*compaction_bytes_max)(void *context);
   void (*pause_compactions)(void *context, bool paused);
+  void (*flush_deletions)(void *context);
   void *context;
 };
 

@@ -38,6 +38,7 @@ struct annals_engine {
   struct annals_disk_watch *watch; /* NULL: there is no mark to watch */
   uint64_t memtable_bytes;         /* of a family, at most */
   bool compactions_paused;         /* as the store was opened */
+  gint deleted_kib;                /* of histories, whose deletion may be in memory yet */
   struct annals_tail_table *tails;
   struct annals_writer *writer;
   GThreadPool *workers; /* of struct annals_job */

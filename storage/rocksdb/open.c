@@ -54,6 +54,10 @@ static void pause_compactions(void *context, bool paused) {
   annals_compaction_pause(context, paused);
 }
 
+static void flush_deletions(void *context) {
+  annals_compaction_flush_deletions(context);
+}
+
 static bool start_watch(struct annals_engine *engine, const struct annals_rocksdb_options *options,
                         GError **error) {
   if (options->min_free_bytes == 0) {
@@ -66,6 +70,7 @@ static bool start_watch(struct annals_engine *engine, const struct annals_rocksd
           .paused = engine->compactions_paused,
           .compaction_bytes_max = compaction_bytes_max,
           .pause_compactions = pause_compactions,
+          .flush_deletions = flush_deletions,
           .context = engine,
       },
       error);

@@ -168,6 +168,9 @@ static void append_ready(struct annals_job *job) {
 void annals_engine_complete_write(struct annals_write *write) {
   struct annals_job *job =
       (struct annals_job *)((char *)write - G_STRUCT_OFFSET(struct annals_job, write));
+  if (write->deletion != NULL && job->op->outcome == ANNALS_STORE_OK) {
+    g_atomic_int_add(&job->engine->deleted_kib, (gint)(write->deletion->value_bytes >> 10) + 1);
+  }
   /* Who lost a race starts over, reads and compares: not on the thread that all appends wait for.
    */
   if (job->op->outcome == ANNALS_STORE_CONFLICT) {

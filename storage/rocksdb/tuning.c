@@ -6,7 +6,8 @@ enum {
   BLOCK_BYTES_DEFAULT = 16 << 10,
   OPEN_FILES_DEFAULT = 512,
   BACKGROUND_JOBS_MAX = 8,
-  MEMTABLES = 2, /* of a family: appends go on in one while the other is flushed */
+  TOMBSTONES = 128, /* more than a history has open runs at once */
+  MEMTABLES = 2,    /* of a family: appends go on in one while the other is flushed */
 };
 
 static const uint64_t MEMORY_BYTES_DEFAULT = 256 * MIB;
@@ -126,6 +127,16 @@ static void set_tables(const struct annals_rocksdb_tuning *tuning, rocksdb_optio
   set_compression(tuning, options);
 }
 
+/*
+ * What is deleted whole leaves tombstones side by side, as neither appends nor records do: between
+ * those of two histories' open runs stands a sealed one. Files with so many in a row are compacted
+ * without waiting for their level to be full, or the room would not come back where little else is
+ * written.
+ */
+static void compact_deletions(rocksdb_options_t *options) {
+  rocksdb_options_add_compact_on_deletion_collector_factory(options, TOMBSTONES, TOMBSTONES);
+}
+
 static void set_memtables(rocksdb_options_t *options, uint64_t bytes) {
   rocksdb_options_set_write_buffer_size(options, bytes / MEMTABLES);
   rocksdb_options_set_max_write_buffer_number(options, MEMTABLES);
@@ -145,6 +156,7 @@ static rocksdb_options_t *history_options(const struct annals_rocksdb_tuning *tu
   /* Most of the memory: most open runs are put and dropped in one memtable, and never reach a
    * file. */
   set_memtables(options, annals_tuning_memory(tuning).memtable_bytes / 10 * 8);
+  compact_deletions(options);
   if (tuning->blob_bytes > 0) {
     rocksdb_options_set_enable_blob_files(options, 1);
     rocksdb_options_set_min_blob_size(options, tuning->blob_bytes);
@@ -164,6 +176,7 @@ static rocksdb_options_t *executions_options(const struct annals_rocksdb_tuning 
   rocksdb_block_based_options_set_whole_key_filtering(table, 1);
   set_tables(tuning, options, table);
   set_memtables(options, annals_tuning_memory(tuning).memtable_bytes / 10);
+  compact_deletions(options);
   return options;
 }
 

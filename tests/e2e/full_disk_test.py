@@ -112,7 +112,8 @@ class FullDiskTest(unittest.TestCase):
 
     def fill(self):
         """Fills it to the last byte, but not before the server has written what it had begun to."""
-        self.fill_to(MARK_MIB // 2)
+        self.fill_to(MARK_MIB // 2 - 1)
+        self.wait(lambda: os.path.getsize(os.path.join(self.disk, "data", "ballast")) == 0)
         self.wait_until_quiet()
         self.fill_to(0)
 
@@ -221,7 +222,7 @@ class FullDiskTest(unittest.TestCase):
         writer.join()
         # Killed, so that there is a log to recover, and then there is no room.
         server.process.send_signal(signal.SIGSTOP)
-        self.fill()
+        self.fill_to(0)
         server.kill()
         server.start()
         self.assertEqual(os.path.getsize(os.path.join(self.disk, "data", "ballast")), 0)

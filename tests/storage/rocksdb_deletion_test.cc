@@ -1,5 +1,6 @@
 // Deletion in the embedded engine: what it leaves, what it does on a full or broken disk, and what
 // reads see of it that are under way.
+#include <chrono>
 #include <functional>
 #include <future>
 #include <memory>
@@ -47,6 +48,48 @@ TEST_F(RocksdbDeletionTest, UsesOneKindOfDeleteForAKey) {
   ASSERT_EQ(AppendRange("a", 1, 1), ANNALS_STORE_OK);
   ASSERT_TRUE(annals_rocksdb_compact(store_));
   EXPECT_EQ(Keys(store_, "a"), "! T1-1");
+}
+
+// Nothing else is written: the files that the deletions are in are compacted all the same.
+TEST_F(RocksdbDeletionTest, GivesItsRoomBack) {
+  auto *engine = reinterpret_cast<annals_engine *>(store_);
+  auto bytes = [engine] {
+    uint64_t value = 0;
+    EXPECT_EQ(rocksdb_property_int_cf(engine->db, engine->families[ANNALS_FAMILY_HISTORY],
+                                      "rocksdb.live-sst-files-size", &value),
+              0);
+    return value;
+  };
+  auto name = [](int i) { return "e" + std::to_string(1000 + i); };
+  for (int i = 0; i < 100; i++) {
+    ASSERT_EQ(AppendRange(name(i), 1, 100, true), ANNALS_STORE_OK);
+  }
+  ASSERT_TRUE(annals_rocksdb_flush(store_));
+  ASSERT_TRUE(annals_rocksdb_compact(store_));
+  uint64_t before = bytes();
+  for (int i = 0; i < 99; i++) {
+    ASSERT_EQ(Delete(store_, name(i), 100).outcome, ANNALS_STORE_OK);
+  }
+  EXPECT_GT(g_atomic_int_get(&engine->deleted_kib), 99);
+  ASSERT_TRUE(annals_rocksdb_flush(store_));
+  for (int i = 0; i < 60000 && bytes() > before / 4; i++) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  EXPECT_LE(bytes(), before / 4);
+  EXPECT_EQ(Read(store_, name(99), 1, false).runs.size(), 1u);
+}
+
+TEST_F(RocksdbDeletionTest, IsFlushedWhenMuchWasDeleted) {
+  options_.min_free_bytes = 1; /* the thread that looks after the disk does it */
+  Reopen();
+  auto *engine = reinterpret_cast<annals_engine *>(store_);
+  ASSERT_EQ(AppendRange("a", 1, 1), ANNALS_STORE_OK);
+  g_atomic_int_set(&engine->deleted_kib, 64 << 10);
+  ASSERT_EQ(Delete(store_, "a", 1).outcome, ANNALS_STORE_OK);
+  for (int i = 0; i < 60000 && g_atomic_int_get(&engine->deleted_kib) > 1; i++) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  EXPECT_LE(g_atomic_int_get(&engine->deleted_kib), 1);
 }
 
 // ---- reads under way --------------------------------------------------------------------------
