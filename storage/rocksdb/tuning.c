@@ -4,11 +4,14 @@ enum {
   MIB = 1 << 20,
   BLOOM_BITS_PER_KEY = 10, /* 1 % false positives */
   BLOCK_BYTES_DEFAULT = 16 << 10,
+  INDEX_PART_BYTES = 8 << 10,
   OPEN_FILES_DEFAULT = 512,
   BACKGROUND_JOBS_MAX = 8,
   LOG_WARNINGS = 2,
   TOMBSTONES = 128, /* more than a history has open runs at once */
   MEMTABLES = 2,    /* of a family: appends go on in one while the other is flushed */
+  SHARD_BITS_MAX = 6,
+  SHARD_BYTES_MIN = 8 * MIB,
 };
 
 static const uint64_t MEMORY_BYTES_DEFAULT = 256 * MIB;
@@ -103,6 +106,13 @@ static rocksdb_block_based_table_options_t *table_options(
   /* Memory is what the cache says, whatever the size of the data. */
   rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1);
   rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(table, 1);
+  /* In parts: the index of a full file, whole, has megabytes, which a cold read would wait for and
+   * a small cache would not keep. */
+  rocksdb_block_based_options_set_index_type(
+      table, rocksdb_block_based_table_index_type_two_level_index_search);
+  rocksdb_block_based_options_set_partition_filters(table, 1);
+  rocksdb_block_based_options_set_metadata_block_size(table, INDEX_PART_BYTES);
+  rocksdb_block_based_options_set_pin_top_level_index_and_filter(table, 1);
   /* A sealed run of 100 small events is of the default's order: one block, one read. */
   rocksdb_block_based_options_set_block_size(
       table, tuning->block_bytes > 0 ? tuning->block_bytes : BLOCK_BYTES_DEFAULT);
@@ -213,9 +223,24 @@ static rocksdb_options_t *with_file_checksums(rocksdb_options_t *base) {
   return options;
 }
 
+/* Each shard of the cache has its lock, and its share of the room: what is larger is never kept. A
+ * run has up to 4 MiB. */
+static rocksdb_cache_t *make_cache(uint64_t bytes) {
+  int bits = 0;
+  while (bits < SHARD_BITS_MAX && bytes >> (bits + 1) >= SHARD_BYTES_MIN) {
+    bits++;
+  }
+  rocksdb_lru_cache_options_t *options = rocksdb_lru_cache_options_create();
+  rocksdb_lru_cache_options_set_capacity(options, bytes);
+  rocksdb_lru_cache_options_set_num_shard_bits(options, bits);
+  rocksdb_cache_t *cache = rocksdb_cache_create_lru_opts(options);
+  rocksdb_lru_cache_options_destroy(options);
+  return cache;
+}
+
 void annals_tuning_make_options(const struct annals_rocksdb_tuning *tuning,
                                 rocksdb_options_t *ret_options[ANNALS_FAMILY_COUNT]) {
-  rocksdb_cache_t *cache = rocksdb_cache_create_lru(annals_tuning_memory(tuning).cache_bytes);
+  rocksdb_cache_t *cache = make_cache(annals_tuning_memory(tuning).cache_bytes);
   ret_options[ANNALS_FAMILY_DEFAULT] = with_file_checksums(default_options(tuning, cache));
   ret_options[ANNALS_FAMILY_HISTORY] = history_options(tuning, cache);
   ret_options[ANNALS_FAMILY_EXECUTIONS] = executions_options(tuning, cache);

@@ -37,6 +37,7 @@ enum {
   IN_FLIGHT = 4096,
   EVENTS_AT_ONCE = 4,
   EVENT_BYTES_MAX = 72 << 10,
+  KEPT_BYTES_MAX = 4 << 10,
   POOL_BYTES = 4 << 20,
   RUNNING_IN = 100, /* one of so many has not ended */
 };
@@ -121,6 +122,10 @@ static void make_event(const struct load *load, struct slot *slot, int64_t id,
                {TYPE_SUCCEEDED, SUCCEEDED}};
   bool ends = id > 1 && id == slot->event_count && slot->number % RUNNING_IN != 0;
   size_t kind = id == 1 ? 0 : ends ? 3 : 1 + (size_t)id % 2;
+  if (out->cap > KEPT_BYTES_MAX) { /* or each would have room for the largest before long */
+    annals_buffer_clear(out);
+    annals_buffer_init(out, EVENT_BYTES_MAX);
+  }
   annals_buffer_reset(out);
   annals_canonical_append_timestamp(out, first_start_s + slot->number + id / 10,
                                     (int32_t)(id % 10) * 100000000);
