@@ -55,6 +55,11 @@ static void add_connections(struct args *args, const struct annals_rpc_options *
       or_default(options->connection_age_grace_ms, G_MAXINT));
 }
 
+/*
+ * There is no grpc_resource_quota: when 300 streams sent 4 MB each at once, one of 256 MiB had the
+ * core of 1.51 cut off 224 of them, whoever's they were, with ENHANCE_YOUR_CALM and nothing that a
+ * client could go by; and 684 MiB were resident all the same, 992 MiB without it.
+ */
 grpc_server *annals_rpc_core_new(const struct annals_rpc_options *options) {
   struct args args = {.count = 0};
   add_messages(&args);
