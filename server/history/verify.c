@@ -137,6 +137,7 @@ enum annals_progress annals_verify_run(struct annals_history *history,
   if (options->store->ops->verify(options->store, &verify->store) == ANNALS_STORE_PENDING) {
     return ANNALS_PENDING;
   }
+  verify->summary = verify->store.summary;
   verify->error = error_of(verify);
   return ANNALS_DONE;
 }

@@ -56,7 +56,7 @@ struct annals_verify {
 };
 
 /*
- * Begins a check. DONE: with an error.
+ * Begins a check. DONE: with an error, or all of it is over, and there is all to take.
  *
  * Errors: INVALID_REQUEST, PERMISSION_DENIED, RATE_EXCEEDED, UNSUPPORTED, ALREADY_RUNNING;
  *         CANCELLED and DEADLINE_EXCEEDED when nobody waits; INTERNAL. None for what is wrong with

@@ -157,9 +157,15 @@ static void start(struct annals_rpc_call *call) {
   verify->owner = call;
   verify->cancel = &call->cancel;
   call->busy++;
-  if (annals_verify_run(call->history, verify) == ANNALS_DONE) {
-    call->busy--;
+  if (annals_verify_run(call->history, verify) == ANNALS_PENDING) {
+    return;
+  }
+  call->busy--;
+  if (verify->error != NULL) {
     end(call);
+  } else { /* there was so little that it is over before it was pending */
+    g_atomic_int_set(&state->done, 1);
+    go_on(call);
   }
 }
 
