@@ -188,6 +188,24 @@ bool annals_database_open(const char *path, const struct annals_rocksdb_tuning *
   return ok;
 }
 
+bool annals_database_empty_family(struct annals_database *database,
+                                  const struct annals_rocksdb_tuning *tuning,
+                                  enum annals_family family, char **rocksdb_error) {
+  rocksdb_drop_column_family(database->db, database->families[family], rocksdb_error);
+  if (*rocksdb_error != NULL) {
+    return false;
+  }
+  rocksdb_options_t *options[ANNALS_FAMILY_COUNT];
+  annals_tuning_make_options(tuning, options);
+  rocksdb_column_family_handle_destroy(database->families[family]);
+  database->families[family] = rocksdb_create_column_family(
+      database->db, options[family], annals_family_name(family), rocksdb_error);
+  for (int i = 0; i < ANNALS_FAMILY_COUNT; i++) {
+    rocksdb_options_destroy(options[i]);
+  }
+  return *rocksdb_error == NULL;
+}
+
 void annals_database_close(struct annals_database *database) {
   for (int i = 0; i < ANNALS_FAMILY_COUNT; i++) {
     if (database->families[i] != NULL) {

@@ -46,6 +46,13 @@ bool annals_database_open(const char *path, const struct annals_rocksdb_tuning *
                           enum annals_database_mode mode, struct annals_database *ret_database,
                           GError **error);
 
+/* Throws away all that is in a family, with its files, damaged or not. A kill in between leaves a
+ * database without the family, which the next opening makes. */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_database_empty_family(struct annals_database *database,
+                                  const struct annals_rocksdb_tuning *tuning,
+                                  enum annals_family family, char **rocksdb_error);
+
 /* Closes it; one of zeros is fine. */
 void annals_database_close(struct annals_database *database);
 

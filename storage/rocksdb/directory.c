@@ -165,7 +165,9 @@ static bool read_table(struct annals_directory_check *check, int fd,
 }
 
 static bool check_table(struct annals_directory_check *check,
+                        const struct annals_manifest *manifest,
                         const struct annals_manifest_file *file, bool in_use) {
+  check->part = annals_manifest_family(manifest, file->family);
   g_autofree char *name =
       g_strdup_printf("%06" G_GUINT64_FORMAT ".%s", file->number, file->blob ? "blob" : "sst");
   g_autofree char *path = g_build_filename(check->path, name, NULL);
@@ -174,10 +176,12 @@ static bool check_table(struct annals_directory_check *check,
     if (errno != ENOENT || !in_use) {
       fault(check, name, "it cannot be opened: %s", g_strerror(errno));
     }
+    check->part = NULL;
     return true;
   }
   bool go_on = read_table(check, fd, file, name);
   close(fd);
+  check->part = NULL;
   return go_on;
 }
 
@@ -199,7 +203,7 @@ bool annals_directory_check_tables(struct annals_directory_check *check,
   g_ptr_array_sort(files, compare_files);
   bool go_on = true;
   for (guint i = 0; go_on && i < files->len; i++) {
-    go_on = check_table(check, g_ptr_array_index(files, i), in_use);
+    go_on = check_table(check, manifest, g_ptr_array_index(files, i), in_use);
   }
   return go_on;
 }
@@ -208,6 +212,6 @@ void annals_directory_check_table(struct annals_directory_check *check,
                                   const struct annals_manifest *manifest, uint64_t number) {
   const struct annals_manifest_file *file = g_hash_table_lookup(manifest->files, &number);
   if (file != NULL) {
-    (void)check_table(check, file, false);
+    (void)check_table(check, manifest, file, false);
   }
 }

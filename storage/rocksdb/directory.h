@@ -22,6 +22,8 @@ struct annals_directory_check {
   bool (*on_bytes)(struct annals_directory_check *check, size_t bytes);
   void *owner;
 
+  const char *part; /* while a file of tables is read: its column family; else NULL */
+
   /* Results. */
   uint64_t file_count;
   uint64_t bytes;

@@ -47,6 +47,7 @@ struct edit {
   struct annals_manifest *manifest;
   struct text rest;
   uint32_t family;
+  bool dropped; /* the family */
   bool has_log_number;
   uint64_t log_number;
   GArray *added; /* struct annals_manifest_file: they count when all of the edit is taken */
@@ -224,10 +225,24 @@ static bool take_tag(struct edit *edit, uint64_t tag) {
     case TAG_FAMILY_ADD:
       return take_family_name(edit);
     case TAG_FAMILY_DROP:
+      edit->dropped = true;
       return true;
     default:
       return tag >= TAG_SAFE && take_text(edit, &text);
   }
+}
+
+static gboolean is_of_family(gpointer number, gpointer file, gpointer family) {
+  (void)number;
+  return ((const struct annals_manifest_file *)file)->family == GPOINTER_TO_UINT(family);
+}
+
+/* Its files are not named one by one. */
+static void drop_family(struct reading *reading, uint32_t family) {
+  gpointer number = GUINT_TO_POINTER(family);
+  g_hash_table_foreach_remove(reading->manifest->files, is_of_family, number);
+  g_hash_table_remove(reading->manifest->families, number);
+  g_hash_table_remove(reading->log_numbers, number);
 }
 
 /* The family of an edit may stand behind its files. */
@@ -242,6 +257,9 @@ static void apply(struct reading *reading, struct edit *edit) {
     uint64_t *number = g_new(uint64_t, 1);
     *number = edit->log_number;
     g_hash_table_replace(reading->log_numbers, GUINT_TO_POINTER(edit->family), number);
+  }
+  if (edit->dropped) {
+    drop_family(reading, edit->family);
   }
 }
 

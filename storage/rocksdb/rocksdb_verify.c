@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "storage/outcome.h"
+#include "storage/rocksdb/rebuild.h"
 #include "storage/rocksdb/schema_version.h"
 #include "storage/rocksdb/verification.h"
 
@@ -76,6 +77,17 @@ static bool check_version(const struct annals_database *database, const char *pa
   return false;
 }
 
+static bool rebuild(const struct annals_verification *verification,
+                    struct annals_database *database, const char *path, GError **error) {
+  const struct annals_rocksdb_tuning tuning = {0};
+  char *rocksdb_error = NULL;
+  if (!annals_rebuild_run(database, &tuning, verification->damaged, &rocksdb_error)) {
+    annals_database_set_error(error, path, rocksdb_error);
+    return false;
+  }
+  return true;
+}
+
 static bool check_database(struct annals_verification *verification, const char *path,
                            GError **error) {
   const bool repair = verification->repair == ANNALS_REPAIR;
@@ -86,7 +98,8 @@ static bool check_database(struct annals_verification *verification, const char 
                             &database, &failure)) {
     return take_open_error(verification, failure, error);
   }
-  bool ok = check_version(&database, path, repair, error);
+  bool ok = check_version(&database, path, repair, error) &&
+            (!repair || rebuild(verification, &database, path, error));
   if (ok) {
     verification->db = database.db;
     verification->families = database.families;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "storage/outcome.h"
+#include "storage/rocksdb/rebuild.h"
 #include "storage/rocksdb/verification.h"
 
 static const char KEY[] = "schema";
@@ -33,6 +34,19 @@ static char *get_text(const struct annals_database *database, char **rocksdb_err
   char *text = bytes != NULL ? g_strndup(bytes, size) : NULL;
   rocksdb_free(bytes);
   return text;
+}
+
+static bool is_rebuilding(const struct annals_database *database) {
+  size_t size = 0;
+  char *error = NULL;
+  rocksdb_readoptions_t *options = rocksdb_readoptions_create();
+  char *value = rocksdb_get(database->db, options, ANNALS_REBUILD_MARK, strlen(ANNALS_REBUILD_MARK),
+                            &size, &error);
+  rocksdb_readoptions_destroy(options);
+  bool rebuilding = value != NULL;
+  rocksdb_free(value);
+  rocksdb_free(error);
+  return rebuilding;
 }
 
 static bool parse(const char *text, int *ret_version) {
@@ -156,6 +170,9 @@ bool annals_schema_version_settle(const struct annals_database *database,
   int version;
   if (!annals_schema_version_read(database, options->path, &version, error)) {
     return false;
+  }
+  if (is_rebuilding(database)) {
+    return refuse(error, "a repair of %s has not ended: run it again", options->path);
   }
   if (version == ANNALS_SCHEMA_VERSION) {
     return true;

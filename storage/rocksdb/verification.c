@@ -118,10 +118,23 @@ bool annals_verification_get(struct annals_verification *verification, enum anna
 
 /* ---- files --------------------------------------------------------------------------------- */
 
+/* What histories say can be made anew. */
+static bool can_be_rebuilt(enum annals_family family) {
+  return family == ANNALS_FAMILY_EXECUTIONS || family == ANNALS_FAMILY_LISTINGS;
+}
+
 static void on_fault(struct annals_directory_check *check, const char *file, const char *text) {
   struct annals_verification *verification = check->owner;
-  annals_verification_fault(verification, &(struct annals_store_fault){
-                                              .file = file, .part = "", .arn = "", .text = text});
+  struct annals_store_fault fault = {.file = file, .part = "", .arn = "", .text = text};
+  for (int i = 0; check->part != NULL && i < ANNALS_FAMILY_COUNT; i++) {
+    if (strcmp(annals_family_name((enum annals_family)i), check->part) == 0) {
+      verification->damaged[i] = true;
+      fault.part = check->part;
+      fault.repaired =
+          verification->repair != ANNALS_REPAIR_NONE && can_be_rebuilt((enum annals_family)i);
+    }
+  }
+  annals_verification_fault(verification, &fault);
 }
 
 static bool on_bytes(struct annals_directory_check *check, size_t bytes) {

@@ -41,6 +41,7 @@ struct annals_verification {
   rocksdb_writebatch_t *batch; /* repairs that are not written yet */
   char *write_error;           /* of the first that could not be: no more are tried */
 
+  bool damaged[ANNALS_FAMILY_COUNT]; /* files of the family are */
   bool stopped;
   bool muted;           /* what is found now was told of before */
   int64_t throttled_us; /* since when, and how many bytes since */

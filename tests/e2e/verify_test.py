@@ -84,15 +84,16 @@ class VerifyTest(unittest.TestCase):
         status, out, _ = self.verify("--json")
         self.assertEqual(status, 1)
         faults = [json.loads(line) for line in out.splitlines()]
-        self.assertEqual(faults[0], {"file": name, "fault": "it does not fit its checksum",
-                                     "repaired": False})
+        self.assertEqual(faults[0], {"file": name, "part": "history", "repaired": False,
+                                     "fault": "it does not fit its checksum"})
         self.assertEqual((faults[1]["file"], faults[1]["part"]), (name, "history"))
         self.assertRegex(faults[1]["fault"], "^cannot be read: Corruption: ")
         self.assertIn(faults[1]["executionArn"], self.arns)
         self.assertTrue(faults[-1]["summary"]["whole"])
         status, out, _ = self.verify()
         self.assertEqual(status, 1)
-        self.assertEqual(out.splitlines()[0], name + ": it does not fit its checksum")
+        self.assertEqual(out.splitlines()[0],
+                         "history " + name + ": it does not fit its checksum")
 
     def test_a_damaged_log(self):
         self.fill()
@@ -156,7 +157,8 @@ class OnlineTest(unittest.TestCase):
         status, out, _ = self.verify(server)
         self.assertEqual(status, 1)
         lines = out.splitlines()
-        self.assertEqual(lines[0], os.path.basename(table) + ": it does not fit its checksum")
+        self.assertEqual(lines[0], "history %s: it does not fit its checksum"
+                         % os.path.basename(table))
         self.assertRegex(lines[1], "^history arn:.* cannot be read: Corruption: ")
         self.assertRegex(lines[-1], r"^8 executions, \d+ events, .* MiB read: \d+ faults$")
         whole = 0

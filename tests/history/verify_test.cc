@@ -1,177 +1,14 @@
-/* Stores that are verified, repaired and migrated, with the domain's own auditor. */
+/* Stores that are verified and repaired. */
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 
-extern "C" {
-#include "server/history/audit.h"
-#include "server/history/execution_record.h"
-#include "storage/rocksdb/edit.h"
-#include "storage/rocksdb/rocksdb_verify.h"
-}
-
-#include "tests/history/history_test_support.h"
+#include "tests/history/verify_fixture.h"
 
 namespace annals_test {
 namespace {
 
 namespace fs = std::filesystem;
-using Entries = std::vector<std::pair<std::string, std::string>>;
-using Lines = std::vector<std::string>;
-
-const char kPrefix[] = "arn:aws:states:eu-west-1:123456789012:execution:";
-
-std::string ArnOf(const std::string &machine, const std::string &name) {
-  return kPrefix + machine + ":" + name;
-}
-
-/* What a check found: "part arn#event: text", "!" behind what is repaired. */
-struct Verified {
-  bool ok = false;
-  std::string error;
-  annals_store_outcome outcome = ANNALS_STORE_OK;
-  Lines faults;
-  annals_store_verify_summary summary = {};
-};
-
-class VerifyTest : public HistoryTest {
- protected:
-  ~VerifyTest() override {
-    Leave();
-    annals_audit_free(audit_);
-  }
-
-  std::string Path() const {
-    return dir_ + "/rocksdb";
-  }
-
-  /* Has nobody have the store open, neither a history nor the tests themselves. */
-  void Leave() {
-    Close();
-    if (edit_ != nullptr) {
-      annals_rocksdb_edit_close(edit_);
-      edit_ = nullptr;
-    }
-  }
-
-  annals_rocksdb_edit *Edit() {
-    if (edit_ == nullptr) {
-      Close();
-      edit_ = annals_rocksdb_edit_open(Path().c_str());
-    }
-    return edit_;
-  }
-
-  void OpenAgain() {
-    Leave();
-    Open();
-  }
-
-  Verified Verify(annals_rocksdb_repair repair = ANNALS_ROCKSDB_REPAIR_NONE) {
-    Leave();
-    Verified verified;
-    struct Request {
-      annals_store_verify verify;
-      Verified *verified;
-    } request = {};
-    request.verified = &verified;
-    request.verify.auditor = annals_audit_auditor(audit_);
-    request.verify.on_fault = [](annals_store_verify *self, const annals_store_fault *fault) {
-      std::string arn = fault->arn;
-      std::string event = fault->event_id > 0 ? "#" + std::to_string(fault->event_id) : "";
-      if (arn.find(kPrefix) == 0) {
-        arn = arn.substr(strlen(kPrefix));
-      }
-      reinterpret_cast<Request *>(self)->verified->faults.push_back(
-          std::string(fault->file) + fault->part + " " + arn + event + ": " + fault->text +
-          (fault->repaired ? "!" : ""));
-    };
-    GError *error = nullptr;
-    verified.ok = annals_rocksdb_verify(Path().c_str(), repair, &request.verify, &error);
-    if (error != nullptr) {
-      verified.error = error->message;
-      g_error_free(error);
-    }
-    verified.outcome = request.verify.op.outcome;
-    verified.summary = request.verify.summary;
-    EXPECT_EQ(verified.summary.faults, static_cast<int64_t>(verified.faults.size()));
-    return verified;
-  }
-
-  Entries Dump(const std::string &family) {
-    Entries entries;
-    EXPECT_TRUE(annals_rocksdb_edit_each(
-        Edit(), family.c_str(),
-        [](const char *key, size_t key_size, const char *value, size_t value_size, void *data) {
-          static_cast<Entries *>(data)->emplace_back(std::string(key, key_size),
-                                                     std::string(value, value_size));
-        },
-        &entries));
-    return entries;
-  }
-
-  void Put(const std::string &family, const std::string &key, const std::string &value) {
-    g_autoptr(GBytes) key_bytes = g_bytes_new(key.data(), key.size());
-    g_autoptr(GBytes) value_bytes = g_bytes_new(value.data(), value.size());
-    EXPECT_TRUE(annals_rocksdb_edit_put(Edit(), family.c_str(), key_bytes, value_bytes));
-  }
-
-  void Remove(const std::string &family, const std::string &key) {
-    g_autoptr(GBytes) key_bytes = g_bytes_new(key.data(), key.size());
-    EXPECT_TRUE(annals_rocksdb_edit_put(Edit(), family.c_str(), key_bytes, nullptr));
-  }
-
-  /* The first key of a family that holds a text. */
-  std::string KeyWith(const std::string &family, const std::string &text) {
-    for (const auto &[key, value] : Dump(family)) {
-      if (key.find(text) != std::string::npos) {
-        return key;
-      }
-    }
-    ADD_FAILURE() << text;
-    return "";
-  }
-
-  /* Changes the record of an execution; "": of all. */
-  void Change(const std::string &arn, const std::function<void(annals_execution *)> &change) {
-    for (const auto &[key, value] : Dump("executions")) {
-      if (arn.empty() || key == arn) {
-        g_autoptr(GBytes) bytes = g_bytes_new(value.data(), value.size());
-        annals_execution execution;
-        ASSERT_TRUE(annals_execution_read(bytes, &execution));
-        change(&execution);
-        size_t size;
-        uint8_t *record = annals_execution_write(&execution, &size);
-        Put("executions", key, std::string(reinterpret_cast<char *>(record), size));
-        g_free(record);
-        annals_execution_clear(&execution);
-      }
-    }
-  }
-
-  /* Executions of all kinds: running, ended, redriven, of a map run, in several runs. */
-  void Fill() {
-    FirstAppend first;
-    first.trace_header = "Root=1";
-    EXPECT_TRUE(Append(Chain(3), ArnOf("A", "running"), first).ok);
-    EXPECT_TRUE(Append({Started(), Succeeded(2, 200)}, ArnOf("A", "ended")).ok);
-    EXPECT_TRUE(Append({Started(), Typed(kFailed, 2)}, ArnOf("A", "redriven")).ok);
-    EXPECT_TRUE(Append({Typed(kRedriven, 3)}, ArnOf("A", "redriven")).ok);
-    FirstAppend child;
-    child.map_run_arn = "arn:aws:states:eu-west-1:123456789012:mapRun:A/L:r";
-    child.item_count = 7;
-    EXPECT_TRUE(Append({Started()}, ArnOf("A/L", "child"), child).ok);
-    EXPECT_TRUE(Append(Chain(350), ArnOf("B", "long")).ok);
-    EXPECT_TRUE(Append({Entered(351)}, ArnOf("B", "long")).ok);
-    EXPECT_TRUE(Append({Entered(352)}, ArnOf("B", "long")).ok);
-  }
-
-  static constexpr int kFailed = 10;
-  static constexpr int kRedriven = 60;
-
-  annals_rocksdb_edit *edit_ = nullptr;
-  annals_audit *audit_ = annals_audit_new(schema_.get());
-};
 
 TEST_F(VerifyTest, NothingIsWrong) {
   Verified empty = Verify();
@@ -416,7 +253,7 @@ class VerifyFilesTest : public VerifyTest {
 TEST_F(VerifyFilesTest, ABlockThatCannotBeReadIsOneFaultAndTheCheckGoesOn) {
   FillTables();
   for (const fs::path &path : Files(".sst")) {
-    if (fs::file_size(path) < 10000) {
+    if (fs::file_size(path) < 2000) {
       continue; /* the schema version's */
     }
     const std::string name = path.filename().string();
@@ -425,13 +262,80 @@ TEST_F(VerifyFilesTest, ABlockThatCannotBeReadIsOneFaultAndTheCheckGoesOn) {
       Verified verified = Verify();
       EXPECT_TRUE(verified.ok) << verified.error;
       ASSERT_GE(verified.faults.size(), 2u) << name << offset;
-      EXPECT_EQ(verified.faults[0], name + " : it does not fit its checksum");
+      EXPECT_EQ(verified.faults[0].find(name + " "), 0u) << verified.faults[0];
+      EXPECT_NE(verified.faults[0].find(": it does not fit its checksum"), std::string::npos);
       EXPECT_EQ(verified.faults[1].find(name), 0u) << verified.faults[1];
       EXPECT_NE(verified.faults[1].find("cannot be read: Corruption: "), std::string::npos);
       EXPECT_GT(verified.summary.executions, 300) << name << offset;
       Flip(path, offset);
     }
   }
+  EXPECT_EQ(Verify().faults, Lines());
+}
+
+/* The files go with the damage; records that were in a damaged block are made from histories. */
+TEST_F(VerifyFilesTest, DamagedRecordsAndListingsAreMadeAnew) {
+  FillTables();
+  const Entries history = Dump("history");
+  const Entries records = Dump("executions");
+  const Entries listings = Dump("listings");
+  Leave();
+  int rebuilt = 0;
+  for (const fs::path &path : Files(".sst")) {
+    if (fs::file_size(path) < 2000) {
+      continue; /* the schema version's */
+    }
+    Flip(path, fs::file_size(path) / 3);
+    Verified found = Verify();
+    const bool derived = found.faults[0].find(" history ") == std::string::npos;
+    if (!derived) {
+      Flip(path, fs::file_size(path) / 3);
+      continue;
+    }
+    rebuilt++;
+    EXPECT_GT(found.faults.size(), 1u);
+    EXPECT_EQ(found.summary.repaired, 0);
+    Verified repaired = Verify(ANNALS_ROCKSDB_REPAIR);
+    EXPECT_EQ(repaired.outcome, ANNALS_STORE_OK);
+    EXPECT_EQ(repaired.summary.repaired, repaired.summary.faults);
+    EXPECT_EQ(Verify().faults, Lines());
+  }
+  EXPECT_EQ(rebuilt, 2);
+  EXPECT_EQ(Dump("history"), history);
+  EXPECT_EQ(Dump("executions"), records);
+  EXPECT_EQ(Dump("listings"), listings);
+  EXPECT_EQ(Dump("default"), (Entries{{"schema", "2"}}));
+}
+
+/* Killed behind the mark, with some records still put aside and others brought back already. */
+TEST_F(VerifyTest, ARebuildThatWasCutShortGoesOn) {
+  Fill();
+  const Entries records = Dump("executions");
+  const Entries listings = Dump("listings");
+  for (const auto &[key, value] : records) {
+    Put("default", "aside " + key, value);
+    if (key != records[0].first) {
+      Remove("executions", key);
+    }
+  }
+  Put("default", "rebuilding", "");
+  Leave();
+  annals_rocksdb_options options = {};
+  const std::string path = Path();
+  options.path = path.c_str();
+  annals_store *store = nullptr;
+  GError *error = nullptr;
+  EXPECT_FALSE(annals_rocksdb_open(&options, &store, &error));
+  EXPECT_EQ(std::string(error->message), "a repair of " + path + " has not ended: run it again");
+  g_clear_error(&error);
+  EXPECT_EQ(Verify(ANNALS_ROCKSDB_REPAIR).faults, Lines());
+  EXPECT_EQ(Dump("executions"), records);
+  EXPECT_EQ(Dump("listings"), listings);
+  EXPECT_EQ(Dump("default"), (Entries{{"schema", "2"}}));
+  /* And before it: what was put aside is of no use. */
+  Put("default", "aside nobody", "x");
+  EXPECT_EQ(Verify(ANNALS_ROCKSDB_REPAIR).faults, Lines());
+  EXPECT_EQ(Dump("default"), (Entries{{"schema", "2"}}));
   EXPECT_EQ(Verify().faults, Lines());
 }
 
@@ -449,119 +353,6 @@ TEST_F(VerifyFilesTest, AFileThatKeepsTheDatabaseShutIsAFault) {
   EXPECT_EQ(verified.outcome, ANNALS_STORE_CORRUPT);
   EXPECT_EQ(verified.faults, Lines{manifest.filename().string() +
                                    " : a fragment that does not fit its checksum at byte 0"});
-}
-
-/* ---- migration ------------------------------------------------------------------------------- */
-
-class MigrationTest : public VerifyTest {
- protected:
-  /* Makes the store what a program of version 1 left: records without the last terminal event's id,
-   * markers without birth, and nobody in any list. */
-  void MakeOld() {
-    Fill();
-    for (const auto &[key, value] : Dump("listings")) {
-      Remove("listings", key);
-    }
-    Change("", [](annals_execution *e) { e->stop_event_id = 0; });
-    for (const auto &[key, value] : Dump("history")) {
-      if (key.find(ArnOf("A", "ended")) == 0 && value.size() == 8) {
-        Put("history", key, "");
-      }
-    }
-    Put("default", "schema", "1");
-  }
-
-  /* Opens as a server does. Stops where enough has been seen; 0: does not. */
-  std::string OpenAsServer(int64_t stop_behind = 0) {
-    Leave();
-    std::string path = Path();
-    struct State {
-      int64_t stop_behind;
-      std::vector<std::string> *told;
-    } state = {stop_behind, &told_};
-    annals_rocksdb_options options = {};
-    options.path = path.c_str();
-    options.auditor = annals_audit_auditor(audit_);
-    options.migration_data = &state;
-    options.on_migration = [](void *data, const annals_rocksdb_migration *so_far) {
-      auto *self = static_cast<State *>(data);
-      self->told->push_back(
-          std::to_string(so_far->from_version) + ">" + std::to_string(so_far->to_version) + " " +
-          std::to_string(so_far->summary->executions) + (so_far->done ? " done" : ""));
-      return self->stop_behind == 0 || so_far->summary->executions < self->stop_behind;
-    };
-    annals_store *store = nullptr;
-    GError *error = nullptr;
-    std::string message;
-    if (annals_rocksdb_open(&options, &store, &error)) {
-      store->ops->close(store);
-    } else {
-      message = error->message;
-      g_error_free(error);
-    }
-    return message;
-  }
-
-  Lines told_;
-};
-
-TEST_F(MigrationTest, AnOldStoreIsMadeOneOfThisVersion) {
-  Fill();
-  const Entries listings = Dump("listings");
-  const Entries records = Dump("executions");
-  const Entries history = Dump("history");
-  for (const auto &[key, value] : listings) {
-    Remove("listings", key);
-  }
-  Change("", [](annals_execution *e) { e->stop_event_id = 0; });
-  Put("default", "schema", "1");
-  Leave();
-  struct annals_store_verify verify = {};
-  GError *error = nullptr;
-  EXPECT_FALSE(annals_rocksdb_verify(Path().c_str(), ANNALS_ROCKSDB_REPAIR_NONE, &verify, &error));
-  EXPECT_EQ(std::string(error->message),
-            Path() +
-                " has schema version 1, and is checked when it has version 2: it gets that "
-                "when a server opens it, or by a repair");
-  g_clear_error(&error);
-  EXPECT_EQ(OpenAsServer(), "");
-  EXPECT_EQ(told_, Lines{"1>2 5 done"});
-  EXPECT_EQ(Dump("default"), (Entries{{"schema", "2"}}));
-  EXPECT_EQ(Dump("listings"), listings);
-  EXPECT_EQ(Dump("executions"), records);
-  EXPECT_EQ(Dump("history"), history);
-  EXPECT_EQ(Verify().faults, Lines());
-  told_.clear();
-  EXPECT_EQ(OpenAsServer(), "");
-  EXPECT_EQ(told_, Lines());
-}
-
-TEST_F(MigrationTest, ARepairMigrates) {
-  MakeOld();
-  Verified repaired = Verify(ANNALS_ROCKSDB_REPAIR);
-  EXPECT_TRUE(repaired.ok) << repaired.error;
-  EXPECT_GT(repaired.summary.faults, 0);
-  EXPECT_EQ(repaired.summary.repaired, repaired.summary.faults);
-  EXPECT_EQ(Dump("default"), (Entries{{"schema", "2"}}));
-  EXPECT_EQ(Verify().faults, Lines());
-}
-
-/* Cut short wherever it was, and what was written of it there or not: it is begun again. */
-TEST_F(MigrationTest, OneThatWasCutShortIsBegunAgain) {
-  for (int i = 0; i < 300; i++) {
-    ASSERT_TRUE(Append({Started(), Entered(2, 0, std::string(6000, 'x')), Succeeded(3, 200)},
-                       ArnOf("M", "e" + std::to_string(i)))
-                    .ok);
-  }
-  MakeOld();
-  for (int64_t stop_behind : {1, 50, 150, 290}) {
-    EXPECT_EQ(OpenAsServer(stop_behind),
-              Path() + " cannot be migrated from schema version 1 to 2: stopped");
-    EXPECT_EQ(Dump("default"), (Entries{{"schema", "1"}}));
-  }
-  EXPECT_EQ(OpenAsServer(), "");
-  EXPECT_EQ(told_.back(), "1>2 305 done");
-  EXPECT_EQ(Verify().faults, Lines());
 }
 
 }  // namespace
