@@ -236,15 +236,15 @@ class RetentionTest(unittest.TestCase):
         server = annalsd.Annalsd()
         self.addCleanup(server.kill)
         client = self.client(server)
-        expected = self.fill(client, 600)
-        counts = [600]
+        expected = self.fill(client, 300)
+        counts = [300]
         for _ in range(KILLS):
             server.kill()
-            server.args = ("--retention", "2s", "--retention-rate", "200")
+            server.args = ("--retention", "2s", "--retention-rate", "100")
             server.start()
-            wanted = counts[-1] - dice.randrange(1, 2 + 200 // KILLS)
+            wanted = counts[-1] - dice.randrange(1, 2 + 100 // KILLS)
             with annalsd.Client(server.grpc) as client:
-                while len(self.names(client)) > max(wanted, 400):
+                while len(self.names(client)) > max(wanted, 200):
                     pass
             server.kill()
             server.args = ()
@@ -252,14 +252,14 @@ class RetentionTest(unittest.TestCase):
             with annalsd.Client(server.grpc) as client:
                 counts.append(self.check(client, expected))
         print("left: %s" % counts, file=sys.stderr)
-        self.assertLess(counts[-1], 600)
+        self.assertLess(counts[-1], 300)
         server.kill()
         server.args = ("--retention", "2s", "--retention-rate", "0")
         server.start()
         with annalsd.Client(server.grpc) as client:
-            while len(self.names(client)) > 400:
+            while len(self.names(client)) > 200:
                 pass
-            self.assertEqual(self.check(client, expected), 400)
+            self.assertEqual(self.check(client, expected), 200)
 
     def test_beside_writers_that_open_again(self):
         """Whoever is faster: an execution that runs is whole, and one that is gone is gone."""
