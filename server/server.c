@@ -219,6 +219,19 @@ static bool check_restored(const char *data_dir, const char *store, GError **err
   return false;
 }
 
+/* Says what to do about a store that is damaged. */
+static void advise(GError **error) {
+  if (error != NULL &&
+      g_error_matches(*error, ANNALS_ROCKSDB_ERROR, ANNALS_ROCKSDB_ERROR_CORRUPT)) {
+    char *message = (*error)->message;
+    (*error)->message = g_strconcat(message,
+                                    "; 'annals verify' tells all that is, and a backup has what "
+                                    "was: see Verify and repair in deploy/README.md",
+                                    NULL);
+    g_free(message);
+  }
+}
+
 static bool open_store(struct annals_server *server, const struct annals_options *options,
                        GError **error) {
   if (!annals_dir_make(options->data_dir, DATA_DIR_MODE)) {
@@ -247,6 +260,7 @@ static bool open_store(struct annals_server *server, const struct annals_options
   bool ok = annals_rocksdb_open(&rocksdb, &server->store, error);
   annals_migration_clear(&migration);
   if (!ok) {
+    advise(error);
     return false;
   }
   server->probe = (struct annals_health_probe){

@@ -330,5 +330,74 @@ class FailingDiskTest(unittest.TestCase):
         self.check_full("write *.sst 2+ ENOSPC")
 
 
+class DamagedLogTest(unittest.TestCase):
+    """A byte of log, MANIFEST or CURRENT that has changed keeps the server from starting."""
+
+    def setUp(self):
+        self.server = annalsd.Annalsd()
+        self.addCleanup(self.server.kill)
+        with annalsd.Client(self.server.grpc) as client:
+            for i in range(1, 31):
+                client.append(A, simple_history(1, i, payload="x" * 90 * i))
+        self.server.kill()
+        self.store = self.server.data_dir + "/rocksdb/"
+
+    def file(self, pattern):
+        return max(glob.glob(self.store + pattern), key=os.path.getsize)
+
+    def refused(self, path, offset, flips=(0x55,)):
+        """Changes a byte in one way after another; then makes it what it was."""
+        with open(path, "rb") as f:
+            whole = f.read()
+        for flip in flips:
+            with open(path, "wb") as f:
+                f.write(whole[:offset] + bytes([whole[offset] ^ flip]) + whole[offset + 1:])
+            done = annalsd.run_server(
+                "--data-dir", self.server.data_dir, "--grpc-listen", "127.0.0.1:0",
+                "--gateway-listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0")
+            with self.subTest(os.path.basename(path), offset=offset, flip=flip):
+                self.assertEqual((done.returncode, done.stderr.count("\n")), (1, 1), done.stderr)
+                error = json.loads(done.stderr)["error"]
+                self.assertIn("is damaged: %s: " % os.path.basename(path), error)
+                self.assertIn("'annals verify'", error)
+        with open(path, "wb") as f:
+            f.write(whole)
+
+    @staticmethod
+    def fragments(path):
+        """Where the headers of a log's records, and parts of them, are: checksum, size, type."""
+        offsets, at = [], 0
+        with open(path, "rb") as f:
+            whole = f.read()
+        while at < len(whole):
+            if 32768 - at % 32768 < 7:
+                at += 32768 - at % 32768
+            offsets.append(at)
+            at += 7 + int.from_bytes(whole[at + 4:at + 6], "little")
+        return offsets
+
+    def test_logs(self):
+        log = self.file("*.log")
+        fragments = self.fragments(log)
+        self.assertGreater(os.path.getsize(log), 32768)
+        last = fragments[-1]
+        for offset in (0, fragments[10] + 5, os.path.getsize(log) // 2, last, last + 6,
+                       os.path.getsize(log) - 1):
+            self.refused(log, offset)
+        # Sizes in the last block can look as if the log ended there.
+        for offset in (fragments[-3] + 4, last + 4, last + 5):
+            self.refused(log, offset, (0x01, 0x80))
+        self.server.start()
+        with annalsd.Client(self.server.grpc) as client:
+            self.assertEqual([e.id for e in client.history(A)], list(range(1, 31)))
+
+    def test_manifest_and_current(self):
+        manifest = self.file("MANIFEST-*")
+        self.refused(manifest, os.path.getsize(manifest) // 2)
+        self.refused(manifest, self.fragments(manifest)[-1] + 4)
+        self.refused(self.store + "CURRENT", 9)
+        self.server.start()
+
+
 if __name__ == "__main__":
     unittest_xml.main()
