@@ -187,9 +187,19 @@ static void reader_cursor(struct annals_reader *reader, const char *arn,
   annals_cursor_open(ret_cursor, reader->db, reader->history, arn, reader->tier);
 }
 
-/* Closes the cursor, keeping its detail when the status is a failure. */
+/*
+ * Closes the cursor, keeping its detail when the status is a failure.
+ *
+ * What memory does not have is not for it to say: stepping back, RocksDB has come to the beginning
+ * where it should have said that it must read the disk. So the disk has the last word on what is
+ * missing, whether that makes an execution one that is not there, or damaged.
+ */
 static enum annals_status reader_end(struct annals_reader *reader, struct annals_cursor *cursor,
                                      enum annals_status status) {
+  if (reader->tier == ANNALS_TIER_CACHE &&
+      (status == ANNALS_STATUS_NOT_FOUND || status == ANNALS_STATUS_CORRUPT)) {
+    status = ANNALS_STATUS_INCOMPLETE;
+  }
   g_strlcpy(reader->detail, status != ANNALS_STATUS_OK ? cursor->detail : "",
             sizeof reader->detail);
   annals_cursor_close(cursor);
@@ -282,6 +292,9 @@ enum annals_status annals_reader_load_tail(struct annals_reader *reader, const c
   struct annals_tail tail;
   annals_tail_init(&tail);
   enum annals_status status = load_tail(&cursor, &tail);
+  if (status == ANNALS_STATUS_OK && tail.last_id == 0 && reader->tier == ANNALS_TIER_CACHE) {
+    status = ANNALS_STATUS_INCOMPLETE;
+  }
   if (status == ANNALS_STATUS_OK) {
     *ret_tail = tail;
   } else {

@@ -104,8 +104,9 @@ static enum annals_status get_pass(struct annals_engine *engine, struct annals_s
     }
   } while (status == ANNALS_STATUS_OK && record == NULL && birth != last_birth);
   annals_pass_count_end(&count, tier, status, &engine->counts);
-  if (status == ANNALS_STATUS_INCOMPLETE) {
-    return status;
+  if (status == ANNALS_STATUS_INCOMPLETE ||
+      (status == ANNALS_STATUS_OK && record == NULL && tier == ANNALS_TIER_CACHE)) {
+    return ANNALS_STATUS_INCOMPLETE;
   }
   annals_engine_set_status(engine, &get->op, status, reader.detail);
   if (status == ANNALS_STATUS_OK) {
