@@ -18,8 +18,8 @@ FOLDER = os.path.join(ROOT, "tests/clients/aws")
 CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"),
                      "annals-clients")
 FETCH_S = 300
-BUILD_S = 900
-RUN_S = 600
+BUILD_S = 1800
+RUN_S = 1800
 OUTPUTS = {"build", "node_modules", "target", "venv"}  # what is not of the tree, if it is there
 
 # What package managers say when they do not get through to a registry, or it will not give a thing.
