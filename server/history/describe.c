@@ -10,7 +10,8 @@
 /*
  *   RECORD ──► STOP_EVENT ──► FIRST_EVENT ──► done
  *     ▲            │               │
- *     └────────────┴───────────────┘ the event is not the record's: the execution is another one
+ *     └────────────┴───────────────┘ the event is not the record's: the execution is another one,
+ *                                    unless the record is the same when it is read again
  *
  * RECORD tells which events there are to read; what is left is skipped. Events never change, so
  * what is read later than the record still goes with it, unless the execution was deleted and made
@@ -18,10 +19,6 @@
  * of two executions may look the same. Each state may suspend, and any may fail.
  */
 enum step { STEP_RECORD, STEP_STOP_EVENT, STEP_FIRST_EVENT };
-
-enum {
-  ATTEMPTS_MAX = 3, /* an execution does not often become another one; more of it is damage */
-};
 
 static const int64_t redrivable_us = 14 * G_TIME_SPAN_DAY;
 
@@ -135,6 +132,7 @@ static void resume(struct annals_store_op *op) {
 }
 
 static void drop_result(struct annals_describe *describe) {
+  g_clear_pointer(&describe->get.record, g_bytes_unref);
   annals_execution_clear(&describe->execution);
   g_clear_pointer(&describe->input, g_free);
   g_clear_pointer(&describe->output, g_free);
@@ -184,9 +182,7 @@ static bool finish_record(struct annals_describe *describe) {
   if (describe->get.op.outcome != ANNALS_STORE_OK) {
     return fail_store(describe, &describe->get.op);
   }
-  bool ok = annals_execution_read(describe->get.record, &describe->execution);
-  g_clear_pointer(&describe->get.record, g_bytes_unref);
-  if (!ok) {
+  if (!annals_execution_read(describe->get.record, &describe->execution)) {
     return fail(describe, annals_history_damage_error("the execution's record"));
   }
   tell_redrive(describe);
@@ -194,14 +190,24 @@ static bool finish_record(struct annals_describe *describe) {
   return g_strcmp0(describe->request.included_data, "METADATA_ONLY") != 0;
 }
 
+/* The event is not the record's: the execution has become another one between the two, and so has
+ * the record; or, where it is the same when it is read again, something is damaged. */
+static bool begin_anew(struct annals_describe *describe) {
+  if (describe->doubted != NULL && g_bytes_equal(describe->doubted, describe->get.record)) {
+    return fail(describe, annals_history_damage_error("an event that the record tells of"));
+  }
+  g_clear_pointer(&describe->doubted, g_bytes_unref);
+  describe->doubted = g_steal_pointer(&describe->get.record);
+  describe->step = STEP_RECORD;
+  return true;
+}
+
 static bool finish_event(struct annals_describe *describe) {
   if (describe->read.op.outcome != ANNALS_STORE_OK) {
     return fail_store(describe, &describe->read.op);
   }
   if (!describe->found) {
-    describe->step = STEP_RECORD;
-    return ++describe->attempts < ATTEMPTS_MAX ||
-           fail(describe, annals_history_damage_error("an event that the record tells of"));
+    return begin_anew(describe);
   }
   bool more = describe->step == STEP_STOP_EVENT;
   describe->step = STEP_FIRST_EVENT;
@@ -241,5 +247,6 @@ enum annals_progress annals_describe_run(struct annals_history *history,
 
 void annals_describe_clear(struct annals_describe *describe) {
   g_clear_error(&describe->error);
+  g_clear_pointer(&describe->doubted, g_bytes_unref);
   drop_result(describe);
 }

@@ -58,8 +58,8 @@ struct annals_describe {
   struct annals_store_get get;
   struct annals_store_read read;
   int step;
-  int attempts;
-  bool found; /* the event that the step is for */
+  GBytes *doubted; /* the record whose event was not there, when it was last so */
+  bool found;      /* the event that the step is for */
 };
 
 /*

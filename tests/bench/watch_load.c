@@ -364,7 +364,8 @@ int main(int argc, char **argv) {
             " [SERVER_PID]\n");
     return 2;
   }
-  struct load load = {
+  static struct load load; /* what it holds is held to the end */
+  load = (struct load){
       .endpoint = argv[1],
       .arn_prefix = argv[2],
       .executions = g_ascii_strtoll(argv[3], NULL, 10),
