@@ -5,6 +5,7 @@
 
 #include "google/rpc/error_details.pb-c.h"
 #include "google/rpc/status.pb-c.h"
+#include "proto/grpc_code.h"
 
 typedef struct {
   char *reason;         /* never NULL */
@@ -41,28 +42,8 @@ __attribute__((constructor)) static void register_domain(void) {
 }
 #pragma GCC diagnostic pop
 
-static const char *const code_names[] = {
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-};
-
 const char *annals_client_code_name(int code) {
-  return code >= 0 && code < (int)G_N_ELEMENTS(code_names) ? code_names[code] : "UNKNOWN";
+  return annals_grpc_code_name(code);
 }
 
 static const AnnalsClientErrorPrivate *private_of(const GError *error) {

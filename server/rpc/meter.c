@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "proto/grpc_code.h"
 #include "server/history/error.h"
 #include "server/rpc/connections.h"
 #include "server/rpc/methods.h"
@@ -14,26 +15,6 @@ enum {
 
 static const char transport[] = "grpc";
 static const char own_package[] = "/annals.v1.";
-
-static const char *const code_names[] = {
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-};
 
 struct annals_rpc_meters {
   struct annals_metrics *metrics;
@@ -52,7 +33,7 @@ static void list_outcomes(struct annals_call_outcome *ret_outcomes) {
     const struct annals_reason_info *reason =
         i == 0 ? NULL : annals_reason_info((enum annals_reason)(i - 1));
     ret_outcomes[i].reason = reason == NULL ? "OK" : reason->name;
-    g_strlcpy(ret_outcomes[i].code, code_names[reason == NULL ? 0 : reason->grpc_code],
+    g_strlcpy(ret_outcomes[i].code, annals_grpc_code_name(reason == NULL ? 0 : reason->grpc_code),
               sizeof ret_outcomes[i].code);
   }
 }

@@ -197,18 +197,13 @@ static bool claim(struct annals_engine *engine) {
   return mine;
 }
 
-static void start_thread(struct annals_job *job) {
-  pthread_t thread;
-  int why = pthread_create(&thread, NULL, run, job);
-  if (why == 0) {
-    pthread_detach(thread);
-    return;
+static void start(struct annals_job *job) {
+  if (!annals_job_run_apart(job, run)) {
+    pthread_mutex_lock(&job->engine->lock);
+    job->engine->backing_up = false;
+    pthread_mutex_unlock(&job->engine->lock);
+    annals_job_finish(job);
   }
-  annals_store_op_set(job->op, ANNALS_STORE_FAILED, g_strerror(why));
-  pthread_mutex_lock(&job->engine->lock);
-  job->engine->backing_up = false;
-  pthread_mutex_unlock(&job->engine->lock);
-  annals_job_finish(job);
 }
 
 enum annals_store_progress annals_engine_backup(struct annals_store *store,
@@ -221,6 +216,6 @@ enum annals_store_progress annals_engine_backup(struct annals_store *store,
     annals_store_op_set(&backup->op, ANNALS_STORE_BUSY, NULL);
     return annals_engine_done(engine);
   }
-  start_thread(annals_job_new(engine, &backup->op));
+  start(annals_job_new(engine, &backup->op));
   return annals_engine_submit(engine, &backup->op);
 }

@@ -165,3 +165,14 @@ void annals_job_finish_with_tail(struct annals_job *job) {
   annals_tail_table_unpin(job->engine->tails, job->entry);
   annals_job_finish(job);
 }
+
+bool annals_job_run_apart(struct annals_job *job, void *(*run)(void *job)) {
+  pthread_t thread;
+  int why = pthread_create(&thread, NULL, run, job);
+  if (why != 0) {
+    annals_store_op_set(job->op, ANNALS_STORE_FAILED, g_strerror(why));
+    return false;
+  }
+  pthread_detach(thread);
+  return true;
+}

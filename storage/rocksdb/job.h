@@ -45,6 +45,13 @@ void annals_engine_run_job(gpointer job, gpointer engine);
 void annals_job_need_tail(struct annals_job *job, const char *arn,
                           void (*ready)(struct annals_job *job));
 
+/*
+ * Runs a job that takes long on a thread of its own, so that no worker is kept from others. False:
+ * there is no thread to be had, as the operation's outcome says; the job is still to be finished.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_job_run_apart(struct annals_job *job, void *(*run)(void *job));
+
 /* Unpins the job's entry and completes the operation. */
 void annals_job_finish_with_tail(struct annals_job *job);
 

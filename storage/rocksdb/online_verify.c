@@ -31,16 +31,11 @@ static void *run(void *data) {
   return NULL;
 }
 
-static void start_thread(struct annals_job *job) {
-  pthread_t thread;
-  int why = pthread_create(&thread, NULL, run, job);
-  if (why == 0) {
-    pthread_detach(thread);
-    return;
+static void start(struct annals_job *job) {
+  if (!annals_job_run_apart(job, run)) {
+    set_verifying(job->engine, false);
+    annals_job_finish(job);
   }
-  annals_store_op_set(job->op, ANNALS_STORE_FAILED, g_strerror(why));
-  set_verifying(job->engine, false);
-  annals_job_finish(job);
 }
 
 enum annals_store_progress annals_engine_verify(struct annals_store *store,
@@ -54,6 +49,6 @@ enum annals_store_progress annals_engine_verify(struct annals_store *store,
     return annals_engine_done(engine);
   }
   verify->summary = (struct annals_store_verify_summary){0};
-  start_thread(annals_job_new(engine, &verify->op));
+  start(annals_job_new(engine, &verify->op));
   return annals_engine_submit(engine, &verify->op);
 }
