@@ -48,7 +48,7 @@ struct annals_call {
 
 /* --- the answer --- */
 
-/* Logs and traces the end of the request; error NULL: success. */
+/* Logs the end of the request; error NULL: success. */
 static void report(struct annals_call *call, const GError *error, unsigned status) {
   const struct annals_call_summary end = {
       .transport = "aws_json",

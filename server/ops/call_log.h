@@ -1,6 +1,6 @@
 /*
- * How calls stand in the log and in traces: one line for each that failed or was slow, and for one
- * in so many of the others.
+ * How calls stand in the log, with their place in a trace: one line for each that failed or was
+ * slow, and for one in so many of the others.
  *
  *   {"…","message":"call failed","request_id":"…","transport":"grpc","method":"…","reason":"…",…}
  *
@@ -18,13 +18,10 @@
 
 G_BEGIN_DECLS
 
-struct annals_tracer;
-
 struct annals_call_log_options {
-  int64_t slow_us;              /* calls that take so long are slow; 0: none is */
-  int64_t sample;               /* one in so many is logged that is neither; 0: none */
-  int64_t trace_sample;         /* one in so many begins a trace that comes without; 0: none */
-  struct annals_tracer *tracer; /* where sampled spans go; not owned; NULL: nowhere */
+  int64_t slow_us;      /* calls that take so long are slow; 0: none is */
+  int64_t sample;       /* one in so many is logged that is neither; 0: none */
+  int64_t trace_sample; /* one in so many begins a trace that comes without; 0: none */
 };
 
 /* Copied options, and counters. Zeroed: only failures are logged. */
@@ -58,7 +55,7 @@ struct annals_call_summary {
 void annals_call_log_trace(struct annals_call_log *log, const char *traceparent, size_t size,
                            struct annals_trace *ret_trace);
 
-/* Logs the end of a call, if it is to be logged, and exports its span. Threads: any. */
+/* Logs the end of a call, if it is to be logged. Threads: any. */
 void annals_call_log_end(struct annals_call_log *log, const struct annals_call_summary *end);
 
 G_END_DECLS

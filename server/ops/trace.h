@@ -28,7 +28,7 @@ struct annals_trace {
   uint8_t parent_id[ANNALS_SPAN_ID_BYTES]; /* the caller's span; zeros: the trace begins here */
   uint8_t span_id[ANNALS_SPAN_ID_BYTES];   /* of this call */
   bool exists;
-  bool sampled; /* to be exported */
+  bool sampled; /* as the caller says, for what it calls next */
 };
 
 /*

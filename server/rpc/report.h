@@ -19,7 +19,7 @@ void annals_rpc_report_set_metadata(struct annals_rpc_call *call, grpc_op *op);
 /* Gives the id of a call that has failed: the client's, or one that is made up now. */
 const char *annals_rpc_report_request_id(struct annals_rpc_call *call);
 
-/* Logs and traces the end of a call. error NULL: success. */
+/* Logs the end of a call. error NULL: success. */
 void annals_rpc_report_end(struct annals_rpc_call *call, const GError *error);
 
 /* Logs the answer to an append of a stream, that came at started_us of the monotonic clock. */
