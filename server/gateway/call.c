@@ -10,6 +10,7 @@
 #include "server/gateway/operation.h"
 #include "server/gateway/request.h"
 #include "server/history/error.h"
+#include "server/ops/http_arguments.h"
 
 enum {
   /* How much of a body over the limit is read all the same: a client that is still sending when the
@@ -353,6 +354,7 @@ void *annals_call_begin(void *context, const char *uri, struct MHD_Connection *c
   call->context = context;
   call->connection = connection;
   call->target = g_strdup(uri);
+  annals_http_arguments_drop(uri);
   call->request_id = g_uuid_string_random();
   call->started_us = g_get_monotonic_time();
   call->meter = &call->context->meters.other;

@@ -6,7 +6,7 @@
 
 enum {
   HEAD_BYTES_MAX = ANNALS_CONNECTION_MEMORY_BYTES - 2 * 1024,
-  /* libmicrohttpd's struct for each header, cookie and argument. */
+  /* libmicrohttpd's struct for each header and cookie. */
   HEADER_BYTES = 64,
 };
 
@@ -30,8 +30,8 @@ bool annals_head_is_too_large(struct MHD_Connection *connection) {
   size_t bytes = header_size(connection);
   /* Cookies are copied, to be taken apart. */
   MHD_get_connection_values_n(connection, MHD_HEADER_KIND, add_cookies, &bytes);
-  int count = MHD_get_connection_values_n(
-      connection, MHD_HEADER_KIND | MHD_COOKIE_KIND | MHD_GET_ARGUMENT_KIND, NULL, NULL);
+  int count =
+      MHD_get_connection_values_n(connection, MHD_HEADER_KIND | MHD_COOKIE_KIND, NULL, NULL);
   return bytes + (size_t)count * HEADER_BYTES > HEAD_BYTES_MAX;
 }
 

@@ -3,6 +3,8 @@
 #include <microhttpd.h>
 #include <string.h>
 
+#include "server/ops/http_arguments.h"
+
 enum { CONNECTION_TIMEOUT_S = 10, CONNECTION_COUNT_MAX = 64 };
 
 struct annals_ops_server {
@@ -66,6 +68,13 @@ static enum MHD_Result answer(const struct annals_ops_server *server,
   return reply_line(connection, good ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, why);
 }
 
+/* Called before a request line is taken apart. */
+static void *on_target(G_GNUC_UNUSED void *context, const char *target,
+                       G_GNUC_UNUSED struct MHD_Connection *connection) {
+  annals_http_arguments_drop(target);
+  return NULL;
+}
+
 /* Called for the head of a request, for each part of its body, and at its end. */
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection,
                                   const char *path, const char *method,
@@ -99,10 +108,11 @@ bool annals_ops_server_start(int listen_socket, const struct annals_health *heal
   struct annals_ops_server *server = g_new0(struct annals_ops_server, 1);
   server->health = health;
   server->metrics = metrics;
-  server->daemon = MHD_start_daemon(
-      MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET,
-      (MHD_socket)listen_socket, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_TIMEOUT_S,
-      MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTION_COUNT_MAX, MHD_OPTION_END);
+  server->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, on_request,
+                                    server, MHD_OPTION_LISTEN_SOCKET, (MHD_socket)listen_socket,
+                                    MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_TIMEOUT_S,
+                                    MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTION_COUNT_MAX,
+                                    MHD_OPTION_URI_LOG_CALLBACK, on_target, server, MHD_OPTION_END);
   if (server->daemon == NULL) {
     g_set_error(error, ANNALS_OPS_SERVER_ERROR, 0, "the operators' listener does not start");
     g_free(server);

@@ -376,7 +376,9 @@ TEST_F(Http, AnswersHeadsOfAnySize) {
       EXPECT_TRUE(reply == good() || reply == large) << count << ": " << reply;
     }
   }
-  EXPECT_EQ(answer_to("POST /?" + repeat("a&", 5000) + " HTTP/1.1", ""), large);
+  /* libmicrohttpd must not take arguments apart: where it had no room for them, it crashed. */
+  EXPECT_EQ(answer_to("POST /?" + repeat("a&", 5000) + " HTTP/1.1", ""), good());
+  EXPECT_EQ(answer_to("POST /?" + repeat("a&", 16000) + " HTTP/1.1", ""), large);
   EXPECT_EQ(answer_to("POST / HTTP/1.1", "X: " + repeat("x", 29000) + "\r\n"), good());
 }
 

@@ -109,6 +109,16 @@ TEST_F(OpsServer, AnswersReadyzByThePhase) {
   EXPECT_EQ(ask("GET /readyz"), answer("503 Service Unavailable", "stopping\n") + "stopping\n");
 }
 
+TEST_F(OpsServer, TakesAnyNumberOfArguments) {
+  for (int count : {1, 100, 600, 1000, 10000}) {
+    std::string target = "/livez?";
+    for (int i = 0; i < count; i++) {
+      target += "a&";
+    }
+    EXPECT_EQ(ask("GET " + target), answer("200 OK", "ok\n") + "ok\n") << count;
+  }
+}
+
 TEST_F(OpsServer, AnswersHeadAsGetWithoutBody) {
   EXPECT_EQ(ask("HEAD /livez"), answer("200 OK", "ok\n"));
   EXPECT_EQ(ask("HEAD /readyz"), answer("503 Service Unavailable", "starting\n"));
