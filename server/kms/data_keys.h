@@ -56,8 +56,7 @@ G_GNUC_WARN_UNUSED_RESULT
 struct annals_data_keys *annals_data_keys_new(const struct annals_data_keys_options *options,
                                               GError **error);
 
-/* Wipes all keys. No request may be under way and no key held: that of the provider's calls is
- * waited for. NULL is fine. */
+/* Wipes all keys. No request may be under way, and no key held. NULL is fine. */
 void annals_data_keys_free(struct annals_data_keys *keys);
 
 /* Gives the provider, for what is not kept: rewrapping. */
