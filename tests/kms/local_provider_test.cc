@@ -12,7 +12,10 @@ const std::string kTwo(64, '2');
 
 class LocalProvider : public testing::Test {
  protected:
-  LocalProvider() : dir_(g_dir_make_tmp("annals-keys-XXXXXX", nullptr)), path_(dir_ + "/keys") {
+  LocalProvider() {
+    g_autofree char *dir = g_dir_make_tmp("annals-keys-XXXXXX", nullptr);
+    dir_ = dir;
+    path_ = dir_ + "/keys";
   }
 
   ~LocalProvider() override {
