@@ -11,6 +11,7 @@
 #          what tests/deploy/run.sh needs beside
 #   clients
 #          what tests/clients/run.sh needs beside
+#   bench  what tests/bench/run.sh needs beside
 #   python, javascript, go, java, rust, cpp
 #          what clients in that language need where the machine has no tools of its own
 #   --list prints the packages instead of installing them
@@ -71,6 +72,17 @@ test=(
 clients=(
   faketime
 )
+bench=(
+  gnuplot-nox
+  libprotobuf-dev
+  nginx-light
+  python3
+  python3-grpcio
+  rocksdb-tools
+  strace
+  valgrind
+  wrk
+)
 python=(
   python3
   python3-venv
@@ -122,7 +134,7 @@ list=
 wanted=()
 for group; do
   case $group in
-    build | library | run | test | container | clients | python | javascript | go | java | rust | cpp)
+    build | library | run | test | container | clients | bench | python | javascript | go | java | rust | cpp)
       declare -n packages=$group
       wanted+=("${packages[@]}")
       ;;

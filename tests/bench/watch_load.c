@@ -4,11 +4,12 @@
  *
  * Usage: watch_load HOST:PORT ARN_PREFIX EXECUTIONS WATCHERS ROUNDS RATE [SERVER_PID]
  *
- * A round is an event to each execution; RATE is of events a second, 0: as fast as it goes. Prints
- * `watchers=W executions=E events=N seconds=S events_per_second=R delivered=D p50_ms=L p99_ms=L
- * max_ms=L` and, with SERVER_PID, ` bytes_per_watcher=B`: what the server's memory has grown by for
- * each watcher that had nothing to do. Fails if any append or watch does. Latencies are from before
- * the append to the watcher.
+ * A round is an event to each execution; RATE is of events a second, 0: as fast as it goes, below
+ * 0: nothing is appended, and the server sends by itself. Prints `watchers=W executions=E events=N
+ * seconds=S events_per_second=R delivered=D delivered_per_second=F p50_ms=L p99_ms=L max_ms=L` and,
+ * with SERVER_PID, ` bytes_per_watcher=B`: what the server's memory has grown by for each watcher
+ * that had nothing to do. Fails if any append or watch does. Latencies are from before the append
+ * to the watcher.
  */
 #include <glib.h>
 #include <grpc/byte_buffer.h>
@@ -56,7 +57,8 @@ struct load {
 
   struct annals_client *client;
   int64_t start_us;
-  int64_t took_us;
+  int64_t took_us;     /* for the appends */
+  int64_t all_took_us; /* up to the last delivery */
 };
 
 struct watch {
@@ -178,8 +180,9 @@ static void append_rounds(struct load *load, int64_t first, int64_t last, double
 
 static void *append_all(void *data) {
   struct load *load = data;
-  load->start_us = g_get_monotonic_time();
-  append_rounds(load, 2, load->rounds, load->rate);
+  if (load->rate >= 0) {
+    append_rounds(load, 2, load->rounds, load->rate);
+  }
   load->took_us = g_get_monotonic_time() - load->start_us;
   return NULL;
 }
@@ -348,9 +351,12 @@ static void report(struct load *load) {
   double seconds = (double)load->took_us / G_USEC_PER_SEC;
   qsort(load->latencies_us, load->latency_count, sizeof *load->latencies_us, compare);
   printf("watchers=%" G_GINT64_FORMAT " executions=%" G_GINT64_FORMAT " events=%" G_GINT64_FORMAT
-         " seconds=%.2f events_per_second=%.0f delivered=%zu p50_ms=%.2f p99_ms=%.2f max_ms=%.2f",
+         " seconds=%.2f events_per_second=%.0f delivered=%zu delivered_per_second=%.0f p50_ms=%.2f "
+         "p99_ms=%.2f max_ms=%.2f",
          load->watchers, load->executions, events, seconds, (double)events / seconds,
-         load->latency_count, latency_ms(load, 0.5), latency_ms(load, 0.99), latency_ms(load, 1));
+         load->latency_count,
+         (double)load->latency_count * G_USEC_PER_SEC / (double)load->all_took_us,
+         latency_ms(load, 0.5), latency_ms(load, 0.99), latency_ms(load, 1));
   if (load->server_pid != NULL) {
     printf(" bytes_per_watcher=%" G_GINT64_FORMAT, load->bytes_per_watcher);
   }
@@ -377,12 +383,16 @@ int main(int argc, char **argv) {
   const struct annals_client_options options = {.endpoint = load.endpoint};
   load.client = annals_client_open(&options, NULL);
   g_assert(load.client != NULL);
-  append_rounds(&load, 1, 1, 0);
+  if (load.rate >= 0) {
+    append_rounds(&load, 1, 1, 0);
+  }
   open_watches(&load);
+  load.start_us = g_get_monotonic_time();
   pthread_t thread;
   int errnum = pthread_create(&thread, NULL, append_all, &load);
   g_assert(errnum == 0);
   watch_until(&load, &load.ended);
+  load.all_took_us = MAX(g_get_monotonic_time() - load.start_us, 1);
   pthread_join(thread, NULL);
   for (int64_t i = 0; i < load.watchers; i++) {
     if (load.watches[i].last_id != load.rounds) {

@@ -1,0 +1,48 @@
+#!/usr/bin/python3
+"""Runs every figure for a moment, so that the benchmark cannot rot. It measures nothing."""
+
+import json
+import os
+import subprocess
+import tempfile
+import unittest
+
+from tests import unittest_xml
+
+BENCH = os.environ["BENCH"]
+WAIT_S = 600
+
+
+def run(*options):
+    return subprocess.run(["/usr/bin/python3", BENCH, "--bin", ".", *options], timeout=WAIT_S,
+                          stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+class BenchTest(unittest.TestCase):
+    def test_every_figure(self):
+        # db_bench takes seconds to start its threads.
+        but = ("--but", "append_1", "--but", "append_1_c256")
+        names = [line.split()[0] for line in run("--list", *but).splitlines()]
+        with tempfile.TemporaryDirectory() as out:
+            text = run("--rounds", "1", "--seconds", "0.02", "--scale", "0.0001", "--out", out,
+                       *but)
+            with open(os.path.join(out, "results.json"), encoding="utf-8") as f:
+                results = json.load(f)
+        measured = [figure["name"] for figure in results["figures"]]
+        skipped = [figure["name"] for figure in results["skipped"]]
+        self.assertCountEqual(measured + skipped, names)
+        for figure in results["figures"]:
+            self.assertGreater(figure["baseline"]["min"], 0, figure["name"])
+            self.assertGreater(figure["subject"]["min"], 0, figure["name"])
+            self.assertIn("\n%s " % figure["name"], text)
+        self.assertIn("grpc_page100", measured)
+
+    def test_a_name_that_is_none(self):
+        done = subprocess.run(["/usr/bin/python3", BENCH, "--bin", ".", "--only", "nothing"],
+                              timeout=WAIT_S, stdout=subprocess.PIPE, text=True, check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("grpc_page100 ", done.stdout)
+
+
+if __name__ == "__main__":
+    unittest_xml.main()
