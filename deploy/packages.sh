@@ -25,6 +25,7 @@ build=(
   g++
   gcc
   libc6-dev
+  libcurl4-openssl-dev
   libglib2.0-dev
   libgnutls28-dev
   libgrpc-dev
@@ -43,6 +44,7 @@ build=(
 )
 # None of them is needed where the group build is installed: that has them all.
 library=(
+  libcurl4
   libglib2.0-0
   libgnutls30
   libgrpc29

@@ -9,6 +9,7 @@
 #include "server/history/history.h"
 #include "server/history/quota.h"
 #include "server/history/token_key.h"
+#include "server/key_service.h"
 #include "server/migration.h"
 #include "server/ops/call_log.h"
 #include "server/ops/health.h"
@@ -55,6 +56,7 @@ struct annals_server {
   char *backup_dir;     /* absolute; NULL: none */
   char *token_key_path; /* in the data directory; NULL: the key is elsewhere */
   struct annals_token_key *token_key;
+  struct annals_key_service *key_service;
   struct annals_schema *schema;
   struct annals_history *history;
   struct annals_gateway *gateway;
@@ -291,6 +293,13 @@ static bool load_token_key(struct annals_server *server, const struct annals_opt
   return server->token_key != NULL;
 }
 
+static bool open_key_service(struct annals_server *server, const struct annals_options *options,
+                             GError **error) {
+  server->key_service =
+      annals_key_service_new(options, server->trust->reload, server->metrics, error);
+  return server->key_service != NULL;
+}
+
 static void make_history(struct annals_server *server, const struct annals_options *options) {
   server->history = annals_history_new(&(struct annals_history_options){
       .store = server->store,
@@ -342,8 +351,9 @@ bool annals_server_start(const struct annals_options *options, struct annals_ser
   server->trust = annals_trust_new(options, server->metrics, error);
   if (server->trust == NULL || !annals_resources_read(options, &server->resources, error) ||
       !read_quotas(server, options, error) || !read_retention(server, options, error) ||
-      !take_ports(server, options, error) || !start_ops(server, error) ||
-      !open_store(server, options, error) || !load_token_key(server, options, error)) {
+      !open_key_service(server, options, error) || !take_ports(server, options, error) ||
+      !start_ops(server, error) || !open_store(server, options, error) ||
+      !load_token_key(server, options, error)) {
     annals_server_free(server);
     return false;
   }
@@ -398,6 +408,7 @@ void annals_server_free(struct annals_server *server) {
   annals_store_metrics_stop(server->store_metrics);
   annals_history_free(server->history);
   annals_schema_free(server->schema);
+  annals_key_service_free(server->key_service);
   annals_token_key_free(server->token_key);
   if (server->store != NULL) {
     server->store->ops->close(server->store);

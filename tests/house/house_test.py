@@ -29,6 +29,7 @@ LIBRARIES = {
     "jansson.h": ("server/gateway/", "server/kms/", "client/"),
     "openssl/": ("server/history/", "server/gateway/", "server/kms/", "server/ops/", "client/"),
     "gnutls/": ("server/gateway/",),
+    "curl/": ("server/kms/",),
     "systemd/": ("server/notify.c",),
 }
 
