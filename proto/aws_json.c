@@ -1,210 +1,149 @@
 #include "proto/aws_json.h"
 
-#include <string.h>
 #include <time.h>
 
+#include "proto/json_writer.h"
 #include "proto/wire.h"
 
-struct json_writer {
+struct transcoder {
+  struct annals_json_writer writer;
   bool include_data;
   bool exact_times;
-  struct annals_buffer *out;
 };
-
-/* Longest value without an escape: a timestamp of 12 digits with decimals, or an int64. */
-enum { NUMBER_CHARS_MAX = 32 };
 
 enum { NANOS_PER_SECOND = 1000000000, NANOS_PER_MILLI = 1000000, NANOS_PER_MICRO = 1000 };
 
-static const char hex_digits[] = "0123456789abcdef";
+/* A key and what has a bounded length behind it: numbers, names, or the braces of messages. Key and
+ * name may be followed by a quote. */
+enum { MEMBER_BYTES_MAX = 2 * (ANNALS_NAME_BLOCK_BYTES + 1) };
 
-/* What follows the backslash: 0 for bytes that stand for themselves, 'u' for \u00xx. */
-static const char escapes[256] = {
-    ['\0'] = 'u',   ['\x01'] = 'u', ['\x02'] = 'u', ['\x03'] = 'u', ['\x04'] = 'u', ['\x05'] = 'u',
-    ['\x06'] = 'u', ['\x07'] = 'u', ['\b'] = 'b',   ['\t'] = 't',   ['\n'] = 'n',   ['\x0b'] = 'u',
-    ['\f'] = 'f',   ['\r'] = 'r',   ['\x0e'] = 'u', ['\x0f'] = 'u', ['\x10'] = 'u', ['\x11'] = 'u',
-    ['\x12'] = 'u', ['\x13'] = 'u', ['\x14'] = 'u', ['\x15'] = 'u', ['\x16'] = 'u', ['\x17'] = 'u',
-    ['\x18'] = 'u', ['\x19'] = 'u', ['\x1a'] = 'u', ['\x1b'] = 'u', ['\x1c'] = 'u', ['\x1d'] = 'u',
-    ['\x1e'] = 'u', ['\x1f'] = 'u', ['"'] = '"',    ['\\'] = '\\',
-};
-
-static void append_escape(struct annals_buffer *out, uint8_t byte) {
-  char text[6] = {'\\', escapes[byte], '0', '0', hex_digits[byte >> 4], hex_digits[byte & 15]};
-  annals_buffer_append(out, text, escapes[byte] == 'u' ? 6 : 2);
-}
-
-/* Eight bytes at once, each of them 0x80 where it has to be escaped and 0 where not. */
-static uint64_t find_escapes(uint64_t bytes) {
-  const uint64_t ones = 0x0101010101010101;
-  const uint64_t highs = 0x8080808080808080;
-  uint64_t quote = bytes ^ (ones * '"');
-  uint64_t backslash = bytes ^ (ones * '\\');
-  /* x - 0x01 borrows into the high bit where x is 0, x - 0x20 where it is a control character. A
-   * borrow may mark the next byte too: what is marked is looked at again. */
-  uint64_t found = (quote - ones) | (backslash - ones) | (bytes - ones * 0x20);
-  return found & ~bytes & highs;
-}
-
-/* How many bytes from the start on stand for themselves. */
-static size_t plain_prefix(const uint8_t *bytes, size_t size) {
-  size_t i = 0;
-  for (; i + sizeof(uint64_t) <= size; i += sizeof(uint64_t)) {
-    uint64_t word;
-    memcpy(&word, bytes + i, sizeof word);
-    if (find_escapes(word) != 0) {
-      break;
-    }
-  }
-  while (i < size && escapes[bytes[i]] == 0) {
-    i++;
-  }
-  return i;
-}
+G_STATIC_ASSERT(MEMBER_BYTES_MAX >= ANNALS_NAME_BLOCK_BYTES + ANNALS_JSON_NUMBER_BYTES_MAX);
 
 void annals_aws_json_append_string(struct annals_buffer *out, const char *text, size_t size) {
-  const uint8_t *bytes = (const uint8_t *)text;
+  struct annals_json_writer writer;
   annals_buffer_append_byte(out, '"');
-  while (size > 0) {
-    size_t plain = plain_prefix(bytes, size);
-    annals_buffer_append(out, bytes, plain);
-    bytes += plain;
-    size -= plain;
-    if (size > 0) {
-      append_escape(out, *bytes);
-      bytes++;
-      size--;
-    }
-  }
-  annals_buffer_append_byte(out, '"');
-}
-
-static void append_int(struct annals_buffer *out, int64_t value) {
-  char text[NUMBER_CHARS_MAX];
-  char *at = text + sizeof text;
-  uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
-  do {
-    *--at = (char)('0' + rest % 10);
-    rest /= 10;
-  } while (rest > 0);
-  if (value < 0) {
-    *--at = '-';
-  }
-  annals_buffer_append(out, at, (size_t)(text + sizeof text - at));
-}
-
-/* .58 for 580 of 3 digits, nothing for 0. */
-static void append_fraction(struct annals_buffer *out, unsigned fraction, size_t digits) {
-  char text[] = ".000000000";
-  size_t size = digits + 1;
-  for (size_t i = digits; i > 0; i--) {
-    text[i] = (char)('0' + fraction % 10);
-    fraction /= 10;
-  }
-  while (size > 1 && text[size - 1] == '0') {
-    size--;
-  }
-  if (size > 1) {
-    annals_buffer_append(out, text, size);
+  annals_json_writer_init(&writer, out);
+  if (annals_json_writer_text(&writer, (const uint8_t *)text, size)) {
+    annals_json_writer_end(&writer);
+    annals_buffer_append_byte(out, '"');
   }
 }
 
-static void append_two_digits(struct annals_buffer *out, char before, int value) {
-  const char text[] = {before, (char)('0' + value / 10), (char)('0' + value % 10)};
-  annals_buffer_append(out, text, sizeof text);
+/* --- timestamps --- */
+
+static void put_two_digits(struct annals_json_writer *writer, char before, int value) {
+  annals_json_writer_byte(writer, before);
+  annals_json_writer_byte(writer, (char)('0' + value / 10));
+  annals_json_writer_byte(writer, (char)('0' + value % 10));
 }
 
 /* "2018-05-02T17:47:55.580000001Z" */
-static void append_time_text(struct annals_buffer *out, int64_t seconds, unsigned nanos) {
+static bool put_time_text(struct annals_json_writer *writer, int64_t seconds, unsigned nanos) {
   time_t at = (time_t)seconds;
   struct tm tm;
   if (gmtime_r(&at, &tm) == NULL) {
-    out->failed = true;
-    return;
-  }
-  annals_buffer_append_byte(out, '"');
-  append_int(out, tm.tm_year + 1900);
-  append_two_digits(out, '-', tm.tm_mon + 1);
-  append_two_digits(out, '-', tm.tm_mday);
-  append_two_digits(out, 'T', tm.tm_hour);
-  append_two_digits(out, ':', tm.tm_min);
-  append_two_digits(out, ':', tm.tm_sec);
-  append_fraction(out, nanos, 9);
-  annals_buffer_append_text(out, "Z\"");
-}
-
-/* 1525283875.58: the API page's form, without trailing zeros. */
-static void append_time(struct json_writer *writer, int64_t seconds, unsigned nanos) {
-  /* Up to here a double's neighbours are less than half a microsecond apart. */
-  static const int64_t micros_until = 4294967296;
-  if (!writer->exact_times || nanos % NANOS_PER_MILLI == 0) {
-    append_int(writer->out, seconds);
-    append_fraction(writer->out, nanos / NANOS_PER_MILLI, 3);
-  } else if (nanos % NANOS_PER_MICRO == 0 && seconds < micros_until) {
-    append_int(writer->out, seconds);
-    append_fraction(writer->out, nanos / NANOS_PER_MICRO, 6);
-  } else {
-    append_time_text(writer->out, seconds, nanos);
-  }
-}
-
-static bool append_timestamp(struct json_writer *writer, const struct annals_wire_field *wire) {
-  struct annals_wire_reader reader = {wire->bytes, wire->bytes + wire->size};
-  int64_t seconds = 0;
-  int64_t nanos = 0;
-  struct annals_wire_field part;
-  enum annals_wire_result result;
-  while ((result = annals_wire_next(&reader, &part)) == ANNALS_WIRE_FIELD) {
-    if (part.number == 1) {
-      seconds = (int64_t)part.varint;
-    } else {
-      nanos = (int64_t)part.varint;
-    }
-  }
-  append_time(writer, seconds, (unsigned)(nanos % NANOS_PER_SECOND));
-  return result == ANNALS_WIRE_END;
-}
-
-/* Names have nothing to escape. */
-static bool append_name(struct annals_buffer *out, const struct annals_name *name) {
-  if (name == NULL) {
     return false;
   }
-  annals_buffer_append_byte(out, '"');
-  annals_buffer_append(out, name->text, name->size);
-  annals_buffer_append_byte(out, '"');
+  annals_json_writer_byte(writer, '"');
+  annals_json_writer_int(writer, tm.tm_year + 1900);
+  put_two_digits(writer, '-', tm.tm_mon + 1);
+  put_two_digits(writer, '-', tm.tm_mday);
+  put_two_digits(writer, 'T', tm.tm_hour);
+  put_two_digits(writer, ':', tm.tm_min);
+  put_two_digits(writer, ':', tm.tm_sec);
+  annals_json_writer_fraction(writer, nanos, 9);
+  annals_json_writer_byte(writer, 'Z');
+  annals_json_writer_byte(writer, '"');
   return true;
 }
 
-static bool append_message(struct json_writer *writer, const struct annals_message *message,
-                           const uint8_t *bytes, size_t size);
+/* 1525283875.58: the API page's form, without trailing zeros. */
+static bool put_time(struct transcoder *self, int64_t seconds, unsigned nanos) {
+  /* Up to here a double's neighbours are less than half a microsecond apart. */
+  static const int64_t micros_until = 4294967296;
+  if (!self->exact_times || nanos % NANOS_PER_MILLI == 0) {
+    annals_json_writer_int(&self->writer, seconds);
+    annals_json_writer_fraction(&self->writer, nanos / NANOS_PER_MILLI, 3);
+  } else if (nanos % NANOS_PER_MICRO == 0 && seconds < micros_until) {
+    annals_json_writer_int(&self->writer, seconds);
+    annals_json_writer_fraction(&self->writer, nanos / NANOS_PER_MICRO, 6);
+  } else {
+    return put_time_text(&self->writer, seconds, nanos);
+  }
+  return true;
+}
 
-static bool append_value(struct json_writer *writer, const struct annals_field *field,
-                         const struct annals_wire_field *wire) {
+static bool put_timestamp(struct transcoder *self, const struct annals_wire_field *wire) {
+  struct annals_wire_reader reader = {wire->bytes, wire->bytes + wire->size};
+  uint64_t seconds = 0;
+  uint64_t nanos = 0;
+  struct annals_wire_field part;
+  enum annals_wire_result result;
+  while ((result = annals_wire_next(&reader, &part)) == ANNALS_WIRE_FIELD) {
+    *(part.number == 1 ? &seconds : &nanos) = part.varint;
+  }
+  return result == ANNALS_WIRE_END &&
+         put_time(self, (int64_t)seconds, (unsigned)(nanos % NANOS_PER_SECOND));
+}
+
+/* --- members --- */
+
+/* Names have nothing to escape. The quote before them is the key's. */
+static bool put_name(struct annals_json_writer *writer, const struct annals_name *name) {
+  if (name == NULL) {
+    return false;
+  }
+  ANNALS_JSON_WRITER_BLOCK(writer, name->text, name->size);
+  annals_json_writer_byte(writer, '"');
+  return true;
+}
+
+/* The quote before it is the key's. */
+static bool put_string(struct annals_json_writer *writer, const struct annals_wire_field *wire) {
+  if (!annals_json_writer_text(writer, wire->bytes, wire->size) ||
+      !annals_json_writer_room(writer, 1)) {
+    return false;
+  }
+  annals_json_writer_byte(writer, '"');
+  return true;
+}
+
+static void put_bool(struct annals_json_writer *writer, bool value) {
+  static const char names[2][8] = {"false", "true"};
+  ANNALS_JSON_WRITER_BLOCK(writer, names[value], value ? 4 : 5);
+}
+
+static bool put_message(struct transcoder *self, const struct annals_message *message,
+                        const uint8_t *bytes, size_t size);
+
+/* What stands behind the key; there is room unless it is a string or a message. */
+static bool put_value(struct transcoder *self, const struct annals_field *field,
+                      const struct annals_wire_field *wire) {
   switch (field->kind) {
     case ANNALS_KIND_INT32:
     case ANNALS_KIND_INT64:
-      append_int(writer->out, (int64_t)wire->varint);
+      annals_json_writer_int(&self->writer, (int64_t)wire->varint);
       return true;
     case ANNALS_KIND_BOOL:
-      annals_buffer_append_text(writer->out, wire->varint != 0 ? "true" : "false");
+      put_bool(&self->writer, wire->varint != 0);
       return true;
     case ANNALS_KIND_ENUM:
-      return append_name(writer->out, annals_names_get(field->names, (int64_t)wire->varint));
+      return put_name(&self->writer, annals_names_get(field->names, (int64_t)wire->varint));
     case ANNALS_KIND_STRING:
-      annals_aws_json_append_string(writer->out, (const char *)wire->bytes, wire->size);
-      return true;
+      return put_string(&self->writer, wire);
     case ANNALS_KIND_TIMESTAMP:
-      return append_timestamp(writer, wire);
+      return put_timestamp(self, wire);
     case ANNALS_KIND_MESSAGE:
-      return append_message(writer, field->message, wire->bytes, wire->size);
+      return put_message(self, field->message, wire->bytes, wire->size);
     case ANNALS_KIND_STRING_MAP:
-      break; /* append_map's */
+      break; /* put_map's */
   }
   return false;
 }
 
-/* `"key":"value"`; either may be missing on the wire, and is "" then. */
-static bool append_map_entry(struct annals_buffer *out, const struct annals_wire_field *entry) {
+/* `"key":"value",`; either may be missing on the wire, and is "" then. */
+static bool put_map_entry(struct annals_json_writer *writer,
+                          const struct annals_wire_field *entry) {
   struct annals_wire_reader reader = {entry->bytes, entry->bytes + entry->size};
   struct annals_wire_field parts[2] = {{.bytes = entry->bytes}, {.bytes = entry->bytes}};
   struct annals_wire_field part;
@@ -212,97 +151,154 @@ static bool append_map_entry(struct annals_buffer *out, const struct annals_wire
   while ((result = annals_wire_next(&reader, &part)) == ANNALS_WIRE_FIELD) {
     parts[part.number == 2] = part;
   }
-  annals_aws_json_append_string(out, (const char *)parts[0].bytes, parts[0].size);
-  annals_buffer_append_byte(out, ':');
-  annals_aws_json_append_string(out, (const char *)parts[1].bytes, parts[1].size);
-  return result == ANNALS_WIRE_END;
-}
-
-/* Entries of a map stand side by side in canonical bytes: takes all that follow the first. */
-static bool append_map(struct json_writer *writer, struct annals_wire_reader *reader,
-                       const struct annals_wire_field *first) {
-  struct annals_wire_field entry = *first;
-  annals_buffer_append_byte(writer->out, '{');
-  for (;;) {
-    if (!append_map_entry(writer->out, &entry)) {
-      return false;
-    }
-    struct annals_wire_reader ahead = *reader;
-    struct annals_wire_field next;
-    if (annals_wire_next(&ahead, &next) != ANNALS_WIRE_FIELD || next.number != first->number) {
-      break;
-    }
-    annals_buffer_append_byte(writer->out, ',');
-    *reader = ahead;
-    entry = next;
+  if (result != ANNALS_WIRE_END || !annals_json_writer_room(writer, 1)) {
+    return false;
   }
-  annals_buffer_append_byte(writer->out, '}');
+  annals_json_writer_byte(writer, '"');
+  if (!put_string(writer, &parts[0]) || !annals_json_writer_room(writer, 2)) {
+    return false;
+  }
+  annals_json_writer_byte(writer, ':');
+  annals_json_writer_byte(writer, '"');
+  if (!put_string(writer, &parts[1]) || !annals_json_writer_room(writer, 1)) {
+    return false;
+  }
+  annals_json_writer_byte(writer, ',');
   return true;
 }
 
-/* What a member is worth that is not on the wire. */
-static bool append_default(struct json_writer *writer, const struct annals_field *field) {
-  static const struct annals_wire_field nothing = {.bytes = (const uint8_t *)""};
-  return append_value(writer, field, &nothing);
+/* Takes the next field if it is an entry of the same map. */
+static bool take_entry(struct annals_wire_reader *reader, uint32_t number,
+                       struct annals_wire_field *ret_entry) {
+  struct annals_wire_reader ahead = *reader;
+  struct annals_wire_field next;
+  if (annals_wire_next(&ahead, &next) != ANNALS_WIRE_FIELD || next.number != number ||
+      next.type != ANNALS_WIRE_BYTES) {
+    return false;
+  }
+  *reader = ahead;
+  *ret_entry = next;
+  return true;
 }
 
-static void append_key(struct json_writer *writer, const struct annals_field *field, bool *first) {
-  if (!*first) {
-    annals_buffer_append_byte(writer->out, ',');
+/* Entries of a map stand side by side in canonical bytes: takes all that follow the first. */
+static bool put_map(struct transcoder *self, struct annals_wire_reader *reader,
+                    const struct annals_wire_field *first) {
+  struct annals_wire_field entry = *first;
+  annals_json_writer_byte(&self->writer, '{');
+  do {
+    if (!put_map_entry(&self->writer, &entry)) {
+      return false;
+    }
+  } while (take_entry(reader, first->number, &entry));
+  self->writer.at[-1] = '}'; /* in place of the last comma */
+  return true;
+}
+
+static bool put_key(struct transcoder *self, const struct annals_field *field) {
+  if (!annals_json_writer_room(&self->writer, MEMBER_BYTES_MAX)) {
+    return false;
   }
-  *first = false;
-  annals_buffer_append(writer->out, field->json_key, field->json_key_size);
+  ANNALS_JSON_WRITER_BLOCK(&self->writer, field->json_key, field->json_key_size);
+  return true;
+}
+
+/* --- messages --- */
+
+/* Writes those of the fields from place first to before place end that are always written: they are
+ * not on the wire. */
+static bool put_defaults(struct transcoder *self, const struct annals_message *message,
+                         size_t first, size_t end) {
+  static const struct annals_wire_field nothing = {.bytes = (const uint8_t *)""};
+  for (size_t i = message->next_always[first]; i < end; i = message->next_always[i + 1]) {
+    if (!put_key(self, &message->fields[i]) || !put_value(self, &message->fields[i], &nothing)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/* Leaves a field out, of which it is only written that it is empty, if that. */
+static bool skip_field(struct transcoder *self, const struct annals_message *message, size_t place,
+                       struct annals_wire_reader *reader) {
+  const struct annals_field *field = &message->fields[place];
+  struct annals_wire_field entry;
+  while (field->kind == ANNALS_KIND_STRING_MAP && take_entry(reader, field->number, &entry)) {
+  }
+  return put_defaults(self, message, place, place + 1);
+}
+
+static bool put_field(struct transcoder *self, const struct annals_message *message, size_t place,
+                      const struct annals_wire_field *wire, struct annals_wire_reader *reader) {
+  const struct annals_field *field = &message->fields[place];
+  const bool number = field->kind <= ANNALS_KIND_ENUM;
+  if (wire->type != (number ? ANNALS_WIRE_VARINT : ANNALS_WIRE_BYTES)) {
+    return false;
+  }
+  if (field->data && !self->include_data) {
+    return skip_field(self, message, place, reader);
+  }
+  return put_key(self, field) &&
+         (field->kind == ANNALS_KIND_STRING_MAP ? put_map(self, reader, wire)
+                                                : put_value(self, field, wire));
 }
 
 /*
  * Wire bytes and table go by the same numbers: between two fields on the wire, the table tells
- * which ones are written all the same.
+ * which ones are written all the same. Each member brings its comma; the first one's becomes the
+ * brace.
  */
-static bool append_message(struct json_writer *writer, const struct annals_message *message,
-                           const uint8_t *bytes, size_t size) {
+static bool put_message(struct transcoder *self, const struct annals_message *message,
+                        const uint8_t *bytes, size_t size) {
+  struct annals_json_writer *writer = &self->writer;
   struct annals_wire_reader reader = {bytes, bytes + size};
   struct annals_wire_field wire;
-  bool first = true;
-  size_t i = 0;
-  enum annals_wire_result result = annals_wire_next(&reader, &wire);
-  annals_buffer_append_byte(writer->out, '{');
-  for (; i < message->field_count; i++) {
-    const struct annals_field *field = &message->fields[i];
-    bool here = result == ANNALS_WIRE_FIELD && wire.number == field->number;
-    if (here && (writer->include_data || !field->data)) {
-      append_key(writer, field, &first);
-      if (!(field->kind == ANNALS_KIND_STRING_MAP ? append_map(writer, &reader, &wire)
-                                                  : append_value(writer, field, &wire))) {
-        return false;
-      }
-    } else if (field->always) {
-      append_key(writer, field, &first);
-      if (!append_default(writer, field)) {
-        return false;
-      }
+  const size_t start = annals_json_writer_size(writer);
+  size_t next = 0; /* the first place that has not been dealt with */
+  enum annals_wire_result result;
+  while ((result = annals_wire_next(&reader, &wire)) == ANNALS_WIRE_FIELD) {
+    const size_t place = annals_message_place(message, wire.number);
+    if (place < next || place >= message->field_count || /* out of order, or unknown */
+        !put_defaults(self, message, next, place) ||
+        !put_field(self, message, place, &wire, &reader)) {
+      return false;
     }
-    while (result == ANNALS_WIRE_FIELD && wire.number == field->number) {
-      result = annals_wire_next(&reader, &wire);
-    }
+    next = place + 1;
   }
-  annals_buffer_append_byte(writer->out, '}');
-  return result == ANNALS_WIRE_END;
+  if (result != ANNALS_WIRE_END || !put_defaults(self, message, next, message->field_count) ||
+      !annals_json_writer_room(writer, 2)) {
+    return false;
+  }
+  if (annals_json_writer_size(writer) == start) {
+    annals_json_writer_byte(writer, '{');
+  }
+  writer->out->data[start] = '{';
+  annals_json_writer_byte(writer, '}');
+  return true;
+}
+
+static bool transcode(struct transcoder *self, const struct annals_message *message,
+                      const uint8_t *bytes, size_t size, struct annals_buffer *out) {
+  annals_json_writer_init(&self->writer, out);
+  bool ok = put_message(self, message, bytes, size);
+  annals_json_writer_end(&self->writer);
+  return ok;
 }
 
 bool annals_aws_json_append_event(const struct annals_schema *schema, const uint8_t *event,
                                   size_t size, bool include_data, struct annals_buffer *out) {
-  struct json_writer writer = {.include_data = include_data, .out = out};
-  return append_message(&writer, annals_schema_event(schema), event, size) && !out->failed;
+  struct transcoder self = {.include_data = include_data};
+  return transcode(&self, annals_schema_event(schema), event, size, out);
 }
 
 bool annals_aws_json_append_exact_event(const struct annals_schema *schema, const uint8_t *event,
                                         size_t size, struct annals_buffer *out) {
-  struct json_writer writer = {.include_data = true, .exact_times = true, .out = out};
-  return append_message(&writer, annals_schema_event(schema), event, size) && !out->failed;
+  struct transcoder self = {.include_data = true, .exact_times = true};
+  return transcode(&self, annals_schema_event(schema), event, size, out);
 }
 
 bool annals_aws_json_append_message(const struct annals_message *message, const uint8_t *bytes,
                                     size_t size, struct annals_buffer *out) {
-  struct json_writer writer = {.include_data = true, .out = out};
-  return append_message(&writer, message, bytes, size) && !out->failed;
+  struct transcoder self = {.include_data = true};
+  return transcode(&self, message, bytes, size, out);
 }

@@ -75,6 +75,11 @@ static char *camel_case(const char *words, bool capital) {
   return g_string_free(out, FALSE);
 }
 
+static void set_block(char block[ANNALS_NAME_BLOCK_BYTES], const char *text, size_t *ret_size) {
+  *ret_size = g_strlcpy(block, text, ANNALS_NAME_BLOCK_BYTES);
+  g_assert(*ret_size < ANNALS_NAME_BLOCK_BYTES);
+}
+
 /* EXECUTION_STATUS_RUNNING is RUNNING to AWS. Only the types of events are in camel case. */
 static const struct annals_names *names_of(struct annals_schema *schema,
                                            const ProtobufCEnumDescriptor *descriptor) {
@@ -92,8 +97,8 @@ static const struct annals_names *names_of(struct annals_schema *schema,
   for (size_t i = 1; i < names->count; i++) {
     g_assert_cmpint(descriptor->values[i].value, ==, (int)i);
     const char *text = descriptor->values[i].name + prefix_size;
-    names->names[i].text = camel ? camel_case(text, true) : g_strdup(text);
-    names->names[i].size = strlen(names->names[i].text);
+    g_autofree char *name = camel ? camel_case(text, true) : g_strdup(text);
+    set_block(names->names[i].text, name, &names->names[i].size);
   }
   return names;
 }
@@ -163,8 +168,9 @@ static void init_field(struct annals_schema *schema, const char *message,
   field->natural = is_natural(message, field->kind);
   field->details = (from->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0;
   field->json_name = camel_case(from->name, false);
-  field->json_key = g_strdup_printf("\"%s\":", field->json_name);
-  field->json_key_size = strlen(field->json_key);
+  bool text = field->kind == ANNALS_KIND_STRING || field->kind == ANNALS_KIND_ENUM;
+  g_autofree char *key = g_strdup_printf(",\"%s\":%s", field->json_name, text ? "\"" : "");
+  set_block(field->json_key, key, &field->json_key_size);
   if (from->type == PROTOBUF_C_TYPE_MESSAGE) {
     field->message = message_of(schema, from->descriptor);
   } else if (from->type == PROTOBUF_C_TYPE_ENUM) {
@@ -188,6 +194,10 @@ static const struct annals_message *message_of(struct annals_schema *schema,
   for (unsigned i = 0; i < descriptor->n_fields; i++) {
     init_field(schema, descriptor->short_name, &descriptor->fields[i], &message->fields[i]);
     message->index[descriptor->fields[i].id] = (uint8_t)(i + 1);
+  }
+  message->next_always[message->field_count] = (uint8_t)message->field_count;
+  for (size_t i = message->field_count; i-- > 0;) {
+    message->next_always[i] = message->fields[i].always ? (uint8_t)i : message->next_always[i + 1];
   }
   return message;
 }
@@ -225,16 +235,12 @@ static void message_free(gpointer data) {
   struct annals_message *message = data;
   for (size_t i = 0; i < message->field_count; i++) {
     g_free(message->fields[i].json_name);
-    g_free(message->fields[i].json_key);
   }
   g_free(message);
 }
 
 static void names_free(gpointer data) {
   struct annals_names *names = data;
-  for (size_t i = 0; i < names->count; i++) {
-    g_free(names->names[i].text);
-  }
   g_free(names->names);
   g_free(names);
 }

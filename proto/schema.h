@@ -28,9 +28,13 @@ enum annals_kind {
   ANNALS_KIND_STRING_MAP, /* map<string, string> */
 };
 
+/* What AWS's names fit in: those of values, and those of members as keys of JSON. Blocks, so that
+ * they can be copied without looking at their sizes. */
+enum { ANNALS_NAME_BLOCK_BYTES = 48 };
+
 /* AWS's name of an enumeration's value: `PassStateEntered`, `TIMED_OUT`. */
 struct annals_name {
-  char *text;
+  char text[ANNALS_NAME_BLOCK_BYTES];
   size_t size; /* without the NUL */
 };
 
@@ -46,15 +50,15 @@ struct annals_message;
 struct annals_field {
   uint32_t number;
   enum annals_kind kind;
-  const char *name;     /* snake_case, as in the .proto */
-  char *json_name;      /* camelCase, as AWS has it */
-  char *json_key;       /* `"camelCase":` */
-  size_t json_key_size; /* without the NUL */
-  size_t bytes_max;     /* longest value, of a map: names and values together; 0: no limit */
-  bool always;          /* AWS JSON writes it also when zero or empty */
-  bool data;            /* execution data */
-  bool natural;         /* a number that is never negative */
-  bool details;         /* a member of HistoryEvent's oneof */
+  const char *name;                       /* snake_case, as in the .proto */
+  char *json_name;                        /* camelCase, as AWS has it */
+  size_t json_key_size;                   /* without the NUL */
+  char json_key[ANNALS_NAME_BLOCK_BYTES]; /* `,"camelCase":`, and a quote where it is a text */
+  size_t bytes_max; /* longest value, of a map: names and values together; 0: no limit */
+  bool always;      /* AWS JSON writes it also when zero or empty */
+  bool data;        /* execution data */
+  bool natural;     /* a number that is never negative */
+  bool details;     /* a member of HistoryEvent's oneof */
   const struct annals_names *names;     /* ENUM */
   const struct annals_message *message; /* MESSAGE, TIMESTAMP and STRING_MAP (the entry) */
 };
@@ -68,6 +72,8 @@ struct annals_message {
   size_t field_count;
   struct annals_field fields[ANNALS_SCHEMA_FIELDS];
   uint8_t index[ANNALS_SCHEMA_NUMBERS]; /* number -> place in fields + 1, or 0 */
+  /* place -> that of the next field that is always written, itself included, or field_count */
+  uint8_t next_always[ANNALS_SCHEMA_FIELDS + 1];
 };
 
 /* What an event makes of its execution. */
@@ -112,13 +118,16 @@ const struct annals_event_type *annals_schema_type(const struct annals_schema *s
 const struct annals_event_type *annals_schema_type_named(const struct annals_schema *schema,
                                                          const char *aws_name);
 
+/* Finds a field's place in fields by its number; SIZE_MAX when there is none. */
+static inline size_t annals_message_place(const struct annals_message *message, uint32_t number) {
+  return number < ANNALS_SCHEMA_NUMBERS ? (size_t)message->index[number] - 1 : SIZE_MAX;
+}
+
 /* Finds a field by its number; NULL when there is none. */
 static inline const struct annals_field *annals_message_field(const struct annals_message *message,
                                                               uint32_t number) {
-  if (number >= ANNALS_SCHEMA_NUMBERS || message->index[number] == 0) {
-    return NULL;
-  }
-  return &message->fields[message->index[number] - 1];
+  const size_t place = annals_message_place(message, number);
+  return place == SIZE_MAX ? NULL : &message->fields[place];
 }
 
 /* Finds the name of a value by its number; NULL when there is none (0 among them). */

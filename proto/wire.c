@@ -3,7 +3,7 @@
 #include <string.h>
 
 /* Base-128, at most 10 bytes, of which the last holds one bit. */
-static bool read_varint(struct annals_wire_reader *reader, uint64_t *ret_value) {
+bool annals_wire_take_long_varint(struct annals_wire_reader *reader, uint64_t *ret_value) {
   uint64_t value = 0;
   for (unsigned shift = 0; shift < 70 && reader->at < reader->end; shift += 7) {
     uint8_t byte = *reader->at++;
@@ -17,52 +17,6 @@ static bool read_varint(struct annals_wire_reader *reader, uint64_t *ret_value) 
     }
   }
   return false;
-}
-
-static bool read_bytes(struct annals_wire_reader *reader, uint64_t size,
-                       struct annals_wire_field *field) {
-  if (size > (uint64_t)(reader->end - reader->at)) {
-    return false;
-  }
-  field->bytes = reader->at;
-  field->size = (size_t)size;
-  reader->at += size;
-  return true;
-}
-
-static bool read_value(struct annals_wire_reader *reader, struct annals_wire_field *field) {
-  uint64_t size;
-  switch (field->type) {
-    case ANNALS_WIRE_VARINT:
-      return read_varint(reader, &field->varint);
-    case ANNALS_WIRE_FIXED64:
-      return read_bytes(reader, 8, field);
-    case ANNALS_WIRE_BYTES:
-      return read_varint(reader, &size) && read_bytes(reader, size, field);
-    case ANNALS_WIRE_FIXED32:
-      return read_bytes(reader, 4, field);
-  }
-  return false;
-}
-
-enum annals_wire_result annals_wire_next(struct annals_wire_reader *reader,
-                                         struct annals_wire_field *ret_field) {
-  if (reader->at == reader->end) {
-    return ANNALS_WIRE_END;
-  }
-  uint64_t tag;
-  if (!read_varint(reader, &tag) || (tag >> 3) == 0 || (tag >> 3) > ANNALS_FIELD_NUMBER_MAX) {
-    return ANNALS_WIRE_MALFORMED;
-  }
-  struct annals_wire_field field = {
-      .number = (uint32_t)(tag >> 3),
-      .type = (enum annals_wire_type)(tag & 7),
-  };
-  if (!read_value(reader, &field)) {
-    return ANNALS_WIRE_MALFORMED;
-  }
-  *ret_field = field;
-  return ANNALS_WIRE_FIELD;
 }
 
 size_t annals_wire_put_varint(uint8_t *to, uint64_t value) {

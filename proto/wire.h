@@ -39,10 +39,54 @@ struct annals_wire_field {
 
 enum annals_wire_result { ANNALS_WIRE_FIELD, ANNALS_WIRE_END, ANNALS_WIRE_MALFORMED };
 
+/* Takes a varint of more than a byte; what annals_wire_take_varint does not do itself. */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_wire_take_long_varint(struct annals_wire_reader *reader, uint64_t *ret_value);
+
+/* Takes a varint. Returns false when it is not whole, or longer than 64 bits. */
+G_GNUC_WARN_UNUSED_RESULT
+static inline bool annals_wire_take_varint(struct annals_wire_reader *reader, uint64_t *ret_value) {
+  if (reader->at < reader->end && *reader->at < 0x80) {
+    *ret_value = *reader->at++;
+    return true;
+  }
+  return annals_wire_take_long_varint(reader, ret_value);
+}
+
 /* Takes the next field. After END or MALFORMED nothing more is to be had. */
 G_GNUC_WARN_UNUSED_RESULT
-enum annals_wire_result annals_wire_next(struct annals_wire_reader *reader,
-                                         struct annals_wire_field *ret_field);
+static inline enum annals_wire_result annals_wire_next(struct annals_wire_reader *reader,
+                                                       struct annals_wire_field *ret_field) {
+  uint64_t tag;
+  uint64_t varint = 0;
+  uint64_t size = 0;
+  if (reader->at == reader->end) {
+    return ANNALS_WIRE_END;
+  }
+  if (!annals_wire_take_varint(reader, &tag) || (tag >> 3) - 1 >= ANNALS_FIELD_NUMBER_MAX) {
+    return ANNALS_WIRE_MALFORMED;
+  }
+  const unsigned type = tag & 7;
+  if (type == ANNALS_WIRE_BYTES || type == ANNALS_WIRE_VARINT) {
+    if (!annals_wire_take_varint(reader, type == ANNALS_WIRE_BYTES ? &size : &varint)) {
+      return ANNALS_WIRE_MALFORMED;
+    }
+  } else if (type == ANNALS_WIRE_FIXED64 || type == ANNALS_WIRE_FIXED32) {
+    size = type == ANNALS_WIRE_FIXED64 ? 8 : 4;
+  } else {
+    return ANNALS_WIRE_MALFORMED;
+  }
+  if (size > (uint64_t)(reader->end - reader->at)) {
+    return ANNALS_WIRE_MALFORMED;
+  }
+  ret_field->number = (uint32_t)(tag >> 3);
+  ret_field->type = (enum annals_wire_type)type;
+  ret_field->varint = varint;
+  ret_field->bytes = reader->at;
+  ret_field->size = (size_t)size;
+  reader->at += size;
+  return ANNALS_WIRE_FIELD;
+}
 
 /* Writes value at to, which has room for ANNALS_VARINT_BYTES_MAX, and returns its length. */
 size_t annals_wire_put_varint(uint8_t *to, uint64_t value);

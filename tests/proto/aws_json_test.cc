@@ -163,6 +163,15 @@ TEST(AwsJson, SeesDamage) {
   EXPECT_EQ(Json(schema, Timestamp(1, 0)), "damaged"); /* no type */
   EXPECT_EQ(Json(schema, Timestamp(1, 0) + kHead + "\x0a"), "damaged");
   EXPECT_EQ(Json(schema, Timestamp(1, 0) + kHead + Int(77, 1)), "damaged");
+  EXPECT_EQ(Json(schema, kHead + Timestamp(1, 0)), "damaged");                    /* out of order */
+  EXPECT_EQ(Json(schema, Timestamp(1, 0) + kHead + Int(kEventId, 3)), "damaged"); /* twice */
+  EXPECT_EQ(
+      Json(schema, Timestamp(1, 0) + Int(kEventType, kPassStateEntered) + Bytes(kEventId, "x")),
+      "damaged"); /* text for a number */
+  EXPECT_EQ(Json(schema, Timestamp(1, 0) + kHead + Int(kStateEnteredDetails, 1)), "damaged");
+  EXPECT_EQ(Json(schema, Timestamp(1, 0) + kHead +
+                             Bytes(kStateEnteredDetails, Bytes(1, "S") + "\x12\x05" + "abc")),
+            "damaged"); /* longer than what holds it */
 }
 
 /* JSON of a message, or "damaged". */
