@@ -49,6 +49,35 @@ def c_proto_library(name, srcs, deps = [], root = "", **kwargs):
         **kwargs
     )
 
+def cpp_proto_library(name, proto, srcs, **kwargs):
+    """A cc_library of libprotobuf's C++ code; include it as "<path>.pb.h".
+
+    Args:
+      name: the library.
+      proto: as for py_proto_sources.
+      srcs: its .proto files.
+      **kwargs: passed to the cc_library.
+    """
+    native.genrule(
+        name = name + "_pb_cc",
+        srcs = [proto + "_protos"],
+        outs = [_stem(s) + e for s in srcs for e in [".pb.cc", ".pb.h"]],
+        cmd = "protoc -I{package} -I{system} --cpp_out=$(RULEDIR) {srcs}".format(
+            package = native.package_name(),
+            srcs = " ".join(srcs),
+            system = _SYSTEM,
+        ),
+        testonly = kwargs.get("testonly", False),
+    )
+    cc_library(
+        name = name,
+        srcs = [_stem(s) + ".pb.cc" for s in srcs],
+        hdrs = [_stem(s) + ".pb.h" for s in srcs],
+        includes = ["."],
+        deps = ["@system//:protobuf"],
+        **kwargs
+    )
+
 def py_proto_sources(name, proto, srcs, **kwargs):
     """The _pb2.py modules of .proto files, for a script run as a test.
 

@@ -35,10 +35,13 @@ def need(tool, package):
 
 
 class Server:
-    """A program that prints a ready line with key=value words."""
+    """A program that prints a ready line with key=value words, or is silent."""
 
-    def __init__(self, process):
+    def __init__(self, process, silent):
         self.process = process
+        self.addresses = {}
+        if silent:
+            return
         line = process.stdout.readline()
         if not line:
             raise RuntimeError("%s did not start" % process.args)
@@ -91,14 +94,14 @@ class Programs:
             f.write(data)
         return path
 
-    def start(self, *command, processor=None, env=None):
+    def start(self, *command, processor=None, env=None, silent=False):
         """Starts a server; command[0] is below the directory of programs, or absolute."""
         processor = self.server_processor if processor is None else processor
         kept = {k: v for k, v in os.environ.items() if not k.startswith("ANNALS")}
         process = subprocess.Popen(
             ["taskset", "-c", str(processor), self.path(command[0]), *map(str, command[1:])],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env={**kept, **(env or {})})
-        server = Server(process)
+        server = Server(process, silent)
         self.servers.append(server)
         return server
 
