@@ -97,6 +97,10 @@ static int run_offline(struct verify *verify) {
   if (verify->store.op.outcome == ANNALS_STORE_FAILED) {
     annals_cli_error(verify->cli, "%s", verify->store.op.detail);
     status = ANNALS_EXIT_USAGE;
+  } else if (verify->store.op.outcome == ANNALS_STORE_CORRUPT) {
+    annals_cli_error(verify->cli,
+                     "this damage keeps the store from being opened, and a repair does not mend "
+                     "it: restore a backup, see Verify and repair in deploy/README.md");
   }
   annals_audit_free(audit);
   annals_schema_free(schema);

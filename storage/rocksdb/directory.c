@@ -97,13 +97,21 @@ static void check_wal(struct annals_directory_check *check, GArray *wals, guint 
   }
 }
 
+/* A file that nothing makes before there is CURRENT. */
+static bool holds_data(const struct annals_directory_check *check, const char *name) {
+  uint64_t number;
+  struct stat info = {0};
+  g_autofree char *path = g_build_filename(check->path, name, NULL);
+  return parse_number(name, ".sst", &number) ||
+         (parse_number(name, ".log", &number) && stat(path, &info) == 0 && info.st_size > 0);
+}
+
 /* Without CURRENT RocksDB makes a new database, and deletes the files of the old one. */
 static bool check_unused(struct annals_directory_check *check) {
   g_autoptr(GDir) dir = g_dir_open(check->path, 0, NULL);
   const char *name;
-  uint64_t number;
   while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
-    if (parse_number(name, ".sst", &number)) {
+    if (holds_data(check, name)) {
       fault(check, "CURRENT", "it is missing, and there is %s", name);
       return false;
     }

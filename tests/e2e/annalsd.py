@@ -74,6 +74,15 @@ def run_cli(*args, check=True, env=None):
     return done
 
 
+def flip(path, offset):
+    """Changes a byte of a file."""
+    with open(path, "r+b") as f:
+        f.seek(offset)
+        byte = f.read(1)[0]
+        f.seek(offset)
+        f.write(bytes([byte ^ 0x40]))
+
+
 class Annalsd:
     """A running server. Use as a context manager, or stop() it."""
 

@@ -10,21 +10,13 @@ import grpc
 
 from tests import unittest_xml
 from tests.e2e import annalsd
-from tests.e2e.annalsd import run_cli, simple_history
+from tests.e2e.annalsd import flip, run_cli, simple_history
 
 
 def files_of(data_dir, ending):
     path = os.path.join(data_dir, "rocksdb")
     return sorted((os.path.join(path, name) for name in os.listdir(path) if name.endswith(ending)),
                   key=os.path.getsize)
-
-
-def flip(path, offset):
-    with open(path, "r+b") as f:
-        f.seek(offset)
-        byte = f.read(1)[0]
-        f.seek(offset)
-        f.write(bytes([byte ^ 0x40]))
 
 
 class VerifyTest(unittest.TestCase):
@@ -106,6 +98,32 @@ class VerifyTest(unittest.TestCase):
         done = annalsd.run_server("--data-dir", self.dir)
         self.assertEqual(done.returncode, 1)
         self.assertIn("%s/rocksdb is damaged: %s: " % (self.dir, name), done.stderr)
+
+    def test_what_no_repair_mends(self):
+        """Damage that the store cannot be opened with: it is named, and nothing is changed."""
+        self.fill()
+        with annalsd.Annalsd(data_dir=self.dir):
+            pass
+        manifest = next(p for p in files_of(self.dir, "") if "MANIFEST" in p)
+        current = files_of(self.dir, "CURRENT")[0]
+        for path, offset in ((current, 3), (files_of(self.dir, ".sst")[-1], -3), (manifest, -1)):
+            size = os.path.getsize(path)
+            flip(path, offset % size)
+            with open(path, "rb") as f:
+                damaged = f.read()
+            for options in ((), ("--repair",)):
+                with self.subTest(path, options=options):
+                    status, out, err = self.verify(*options)
+                    self.assertEqual(status, 1)
+                    self.assertIn(os.path.basename(path) + ": ", out.splitlines()[0])
+                    self.assertTrue(out.endswith(" 1 faults; not all could be checked\n"), out)
+                    self.assertEqual(err, "annals: verify: this damage keeps the store from being "
+                                          "opened, and a repair does not mend it: restore a backup, "
+                                          "see Verify and repair in deploy/README.md\n")
+            with open(path, "rb") as f:
+                self.assertEqual(f.read(), damaged)
+            flip(path, offset % size)
+        self.assertEqual(self.verify()[0], 0)
 
 
 class OnlineTest(unittest.TestCase):

@@ -227,6 +227,15 @@ TEST_F(RocksdbDirectoryTest, ADatabaseWithoutCurrentIsNotOpened) {
   EXPECT_EQ(Tail(store_, "a").last_id, 5);
 }
 
+TEST_F(RocksdbDirectoryTest, ALogWithoutCurrentIsAFault) {
+  ASSERT_EQ(AppendRange("a", 1, 5), ANNALS_STORE_OK);
+  Close();
+  const std::string log = Find(".log").filename().string();
+  fs::remove(dir_.path() + "/CURRENT");
+  EXPECT_EQ(Faults(dir_.path()),
+            std::vector<std::string>{"CURRENT: it is missing, and there is " + log});
+}
+
 TEST_F(RocksdbDirectoryTest, AMissingOrShortTableIsAFault) {
   ASSERT_EQ(AppendRange("a", 1, 5), ANNALS_STORE_OK);
   ASSERT_TRUE(annals_rocksdb_flush(store_));
