@@ -2,14 +2,15 @@
  * Fills a data directory with executions of one state machine, by the domain itself: for
  * measurements of what depends on their number and size.
  *
- * Usage: execution_load DATA_DIR COUNT [EVENTS [FIRST [ANNALSD-OPTION…]]]
+ * Usage: execution_load DATA_DIR COUNT [EVENTS[/BIG] [FIRST [ANNALSD-OPTION…]]]
  * The server must not be running. Executions are named by their number, from FIRST (0) on, and
  * start a second apart.
  * Each has about EVENTS events (half of that to half as much again), and all but one in a hundred
  * have ended; with 1, the default, they have just begun. Every other one is written event by event,
  * as engines do that wait for each step, the rest four at a time; 4,096 are under way at once. Of
  * the payloads 80 % have 150 bytes, 18 % 1 KiB, 1.9 % 8 KiB and 0.1 % 64 KiB, of words that
- * compress as JSON does. The same arguments give the same events.
+ * compress as JSON does; with BIG, so many of a thousand have 32 to 256 KiB. The same arguments
+ * give the same events.
  */
 #include <glib.h>
 #include <pthread.h>
@@ -36,7 +37,9 @@ enum {
 enum {
   IN_FLIGHT = 4096,
   EVENTS_AT_ONCE = 4,
-  EVENT_BYTES_MAX = 72 << 10,
+  BIG_BYTES_MIN = 32 << 10,
+  BIG_BYTES_MAX = 256 << 10,
+  EVENT_BYTES_MAX = 264 << 10,
   KEPT_BYTES_MAX = 4 << 10,
   POOL_BYTES = 4 << 20,
   RUNNING_IN = 100, /* one of so many has not ended */
@@ -61,6 +64,7 @@ struct slot {
 struct load {
   struct annals_history *history;
   int64_t events; /* that an execution has in the mean */
+  int big;        /* so many of a thousand payloads are */
   char *pool;     /* text that payloads are cut from */
   int64_t event_count;
   int64_t event_bytes;
@@ -92,19 +96,26 @@ static char *make_pool(void) {
   return g_string_free(pool, FALSE);
 }
 
-static void append_payload(const struct load *load, GRand *dice, struct annals_buffer *out,
-                           uint32_t field) {
+static int roll_payload_bytes(const struct load *load, GRand *dice) {
   static const struct {
     int up_to; /* of a thousand */
     int bytes;
   } sizes[] = {{800, 150}, {980, 1 << 10}, {999, 8 << 10}, {1000, 64 << 10}};
+  if (load->big > 0 && g_rand_int_range(dice, 0, 1000) < load->big) {
+    return g_rand_int_range(dice, BIG_BYTES_MIN, BIG_BYTES_MAX);
+  }
   size_t kind = 0;
   for (int d = g_rand_int_range(dice, 0, 1000); d >= sizes[kind].up_to;) {
     kind++;
   }
-  int offset = g_rand_int_range(dice, 0, POOL_BYTES - sizes[kind].bytes);
+  return sizes[kind].bytes;
+}
+
+static void append_payload(const struct load *load, GRand *dice, struct annals_buffer *out,
+                           uint32_t field) {
+  size_t bytes = (size_t)roll_payload_bytes(load, dice);
+  int offset = g_rand_int_range(dice, 0, POOL_BYTES - (gint32)bytes);
   static const char before[] = "{\"text\":\"", after[] = "\"}";
-  size_t bytes = (size_t)sizes[kind].bytes;
   annals_wire_append_header(out, field, strlen(before) + bytes + strlen(after));
   annals_buffer_append_text(out, before);
   annals_buffer_append(out, load->pool + offset, bytes);
@@ -291,7 +302,8 @@ static int64_t written_bytes(void) {
 
 int main(int argc, char **argv) {
   if (argc < 3) {
-    fprintf(stderr, "usage: execution_load DATA_DIR COUNT [EVENTS [FIRST [ANNALSD-OPTION…]]]\n");
+    fprintf(stderr,
+            "usage: execution_load DATA_DIR COUNT [EVENTS[/BIG] [FIRST [ANNALSD-OPTION…]]]\n");
     return 2;
   }
   char *no_options[] = {argv[0], NULL};
@@ -301,10 +313,12 @@ int main(int argc, char **argv) {
     return EXIT_FAILURE;
   }
   struct annals_schema *schema = annals_schema_new();
+  const char *big = argc > 3 ? strchr(argv[3], '/') : NULL;
   const struct annals_history_options history = {.store = store, .schema = schema};
   struct load load = {
       .history = annals_history_new(&history),
       .events = argc > 3 ? strtoll(argv[3], NULL, 10) : 1,
+      .big = big != NULL ? atoi(big + 1) : 0,
       .pool = make_pool(),
   };
   pthread_mutex_init(&load.lock, NULL);
