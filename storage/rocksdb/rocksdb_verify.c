@@ -94,12 +94,15 @@ static bool check_database(struct annals_verification *verification, const char 
   const struct annals_rocksdb_tuning tuning = {0};
   struct annals_database database = {0};
   GError *failure = NULL;
-  if (!annals_database_open(path, &tuning, repair ? ANNALS_DATABASE_CHANGE : ANNALS_DATABASE_LOOK,
+  if (!annals_database_open(path, &tuning, repair ? ANNALS_DATABASE_CALM : ANNALS_DATABASE_LOOK,
                             &database, &failure)) {
     return take_open_error(verification, failure, error);
   }
-  bool ok = check_version(&database, path, repair, error) &&
-            (!repair || rebuild(verification, &database, path, error));
+  if (!check_version(&database, path, repair, &failure)) {
+    annals_database_close(&database);
+    return take_open_error(verification, failure, error);
+  }
+  bool ok = !repair || rebuild(verification, &database, path, error);
   if (ok) {
     verification->db = database.db;
     verification->families = database.families;

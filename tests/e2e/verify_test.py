@@ -106,7 +106,8 @@ class VerifyTest(unittest.TestCase):
             pass
         manifest = next(p for p in files_of(self.dir, "") if "MANIFEST" in p)
         current = files_of(self.dir, "CURRENT")[0]
-        for path, offset in ((current, 3), (files_of(self.dir, ".sst")[-1], -3), (manifest, -1)):
+        tables = files_of(self.dir, ".sst")  # the smallest has the schema version
+        for path, offset in ((current, 3), (tables[-1], -3), (manifest, -1), (tables[0], 10)):
             size = os.path.getsize(path)
             flip(path, offset % size)
             with open(path, "rb") as f:
