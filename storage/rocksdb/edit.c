@@ -70,6 +70,7 @@ bool annals_rocksdb_edit_each(struct annals_rocksdb_edit *edit, const char *fami
                                                size_t value_size, void *data),
                               void *data) {
   rocksdb_readoptions_t *options = rocksdb_readoptions_create();
+  rocksdb_readoptions_set_total_order_seek(options, 1);
   rocksdb_iterator_t *iterator =
       rocksdb_create_iterator_cf(edit->database.db, options, find(&edit->database, family));
   for (rocksdb_iter_seek_to_first(iterator); rocksdb_iter_valid(iterator);

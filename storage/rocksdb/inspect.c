@@ -20,7 +20,7 @@ void annals_rocksdb_each_key(struct annals_store *store, const char *arn,
   struct annals_engine *engine = (struct annals_engine *)store;
   rocksdb_iterator_t *iterator = rocksdb_create_iterator_cf(
       engine->db, engine->get_any, engine->families[ANNALS_FAMILY_HISTORY]);
-  for (rocksdb_iter_seek(iterator, arn, strlen(arn)); rocksdb_iter_valid(iterator);
+  for (rocksdb_iter_seek(iterator, arn, strlen(arn) + 1); rocksdb_iter_valid(iterator);
        rocksdb_iter_next(iterator)) {
     size_t size;
     const char *bytes = rocksdb_iter_key(iterator, &size);

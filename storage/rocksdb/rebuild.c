@@ -72,6 +72,7 @@ static void each(struct rebuild *rebuild, enum annals_family family,
       .families = rebuild->database->families,
       .scan_options = rocksdb_readoptions_create(),
   };
+  rocksdb_readoptions_set_total_order_seek(quiet.scan_options, 1);
   struct annals_scan scan;
   annals_scan_open(&scan, &quiet, family);
   for (annals_scan_first(&scan); scan.key != NULL && *rebuild->error == NULL;

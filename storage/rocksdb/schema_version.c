@@ -15,6 +15,7 @@ enum { VERSION_BYTES_MAX = 9, NUMBER_BASE = 10 };
 static bool is_empty(const struct annals_database *database) {
   bool empty = true;
   rocksdb_readoptions_t *options = rocksdb_readoptions_create();
+  rocksdb_readoptions_set_total_order_seek(options, 1);
   for (int i = 0; i < ANNALS_FAMILY_COUNT; i++) {
     rocksdb_iterator_t *iterator =
         rocksdb_create_iterator_cf(database->db, options, database->families[i]);

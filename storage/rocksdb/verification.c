@@ -210,6 +210,7 @@ static void open_views(struct annals_verification *verification) {
   verification->scan_options = rocksdb_readoptions_create();
   verification->get_options = rocksdb_readoptions_create();
   annals_tier_apply(ANNALS_TIER_DISK_ONCE, verification->scan_options);
+  rocksdb_readoptions_set_total_order_seek(verification->scan_options, 1);
   rocksdb_readoptions_set_readahead_size(verification->scan_options, SCAN_READAHEAD_BYTES);
   if (verification->repair == ANNALS_REPAIR_NONE) {
     verification->snapshot = rocksdb_create_snapshot(verification->db);
