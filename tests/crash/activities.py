@@ -4,6 +4,7 @@ An activity has options for the server, is begun with each run and ended with it
 behind each restart. NAMES has all of them.
 """
 
+import json
 import os
 import random
 import shutil
@@ -209,4 +210,51 @@ class Migration(Activity):
         return "%d old stores" % self.made
 
 
-NAMES = {"migration": Migration, "retention": Retention, "backup": Backup}
+class Repair(Migration):
+    """Repairs a store before a start now and then, whose listings are gone or in whose tables a
+    byte has changed. The repair is killed, too: another one ends what it began, for good."""
+
+    repaired = damaged = killed = 0
+
+    def before_start(self, harness):
+        store = harness.server.data_dir + "/rocksdb" if harness.server else None
+        if not store or self.chance.random() < 0.5:
+            return
+        if self.chance.random() < 0.5 and self.damage_table(store):
+            self.damaged += 1
+        else:
+            super().before_start(harness)
+        while not self.repair(harness, store):
+            self.killed += 1
+        self.repaired += 1
+
+    def damage_table(self, store):
+        """Changes a byte in a table of records or listings. Returns whether there was one."""
+        names = [name for name in sorted(os.listdir(store)) if name.endswith(".sst")]
+        for name in self.chance.sample(names, min(3, len(names))):
+            path = os.path.join(store, name)
+            offset = self.chance.randrange(os.path.getsize(path) // 2)
+            annalsd.flip(path, offset)
+            out = annalsd.run_cli("verify", store, "--json", check=False).stdout
+            faults = [json.loads(line) for line in out.splitlines() or ["{}"]]
+            if (faults[0].get("part") in ("executions", "listings")
+                    and faults[-1].get("summary", {"whole": False})["whole"]):
+                return True
+            annalsd.flip(path, offset)
+        return False
+
+    def repair(self, harness, store):
+        if self.chance.random() < 0.7:
+            harness.disk.set_rules(harness.start_point())
+        done = annalsd.run_cli("verify", "--repair", store, env=harness.disk.environment(),
+                               check=False)
+        assert done.returncode in (0, -9), (done.returncode, done.stdout[-2000:], done.stderr)
+        harness.lose()
+        return done.returncode == 0
+
+    def summary(self):
+        return "%d repairs (%d with a damaged table), killed %d times before" % (
+            self.repaired, self.damaged, self.killed)
+
+
+NAMES = {"migration": Migration, "repair": Repair, "retention": Retention, "backup": Backup}

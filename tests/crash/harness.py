@@ -87,11 +87,18 @@ class Harness:
         rule, most = self.chance.choice(points)
         return rule.format(n=self.chance.randint(1, most))
 
+    def start_point(self):
+        return self.point(START_POINTS)
+
     def after_death(self):
         """The process is dead: what its disk has lost is taken from it."""
         self.server.kill()
         self.kills += 1
         self.struck += bool(self.disk.faults())
+        self.lose()
+
+    def lose(self):
+        """No process is there any more: takes from the disk what it loses with the last one."""
         if self.mode == "kill":
             self.disk.forget()
         else:
@@ -122,7 +129,7 @@ class Harness:
 
     def start_and_die(self):
         """Kills the server while it recovers, if a rule strikes then."""
-        self.disk.set_rules(self.point(START_POINTS))
+        self.disk.set_rules(self.start_point())
         try:
             self.start()
         except AssertionError:
