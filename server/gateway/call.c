@@ -349,23 +349,6 @@ static enum MHD_Result take_body(struct annals_call *call, const char *bytes, si
   return MHD_YES;
 }
 
-void *annals_call_begin(void *context, const char *uri, struct MHD_Connection *connection) {
-  struct annals_call *call = g_new0(struct annals_call, 1);
-  call->context = context;
-  call->connection = connection;
-  call->target = g_strdup(uri);
-  annals_http_arguments_drop(uri);
-  call->request_id = g_uuid_string_random();
-  call->started_us = g_get_monotonic_time();
-  call->meter = &call->context->meters.other;
-  annals_series_add(call->meter->under_way, 1);
-  annals_buffer_init(&call->body, call->context->body_bytes_max);
-  call->run.history = call->context->history;
-  call->run.on_done = on_run_done;
-  call->run.hold = hold;
-  return call;
-}
-
 enum MHD_Result annals_call_handle(void *context, struct MHD_Connection *connection,
                                    const char *url, const char *method, const char *version,
                                    const char *upload, size_t *upload_size, void **call_slot) {
@@ -392,16 +375,7 @@ enum MHD_Result annals_call_handle(void *context, struct MHD_Connection *connect
   return MHD_YES;
 }
 
-void annals_call_end(void *context, struct MHD_Connection *connection, void **call_slot,
-                     enum MHD_RequestTerminationCode code) {
-  (void)context;
-  (void)connection;
-  (void)code;
-  struct annals_call *call = *call_slot;
-  if (call == NULL) {
-    return;
-  }
-  *call_slot = NULL;
+static void end_call(struct annals_call *call) {
   annals_series_add(call->meter->under_way, -1);
   if (call->operation_started) {
     call->operation->clear(&call->run);
@@ -418,4 +392,57 @@ void annals_call_end(void *context, struct MHD_Connection *connection, void **ca
   g_free(call->request_id);
   g_free(call->target);
   g_free(call);
+}
+
+/* The connection's, as socket_context. */
+static struct annals_connection *connection_of(struct MHD_Connection *connection) {
+  return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+/* libmicrohttpd 0.9.75 does not tell of the end of a request that it has refused for two reasons,
+   cookies and a length, say: the connection ends the call then. */
+void annals_call_connection(struct annals_call_context *context, void **socket_context,
+                            enum MHD_ConnectionNotificationCode code) {
+  struct annals_connection *connection = *socket_context;
+  if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+    connection = g_new0(struct annals_connection, 1);
+    connection->context = context;
+    *socket_context = connection;
+    return;
+  }
+  *socket_context = NULL;
+  if (connection->call != NULL) {
+    end_call(connection->call);
+  }
+  g_free(connection);
+}
+
+void *annals_call_begin(void *context, const char *uri, struct MHD_Connection *connection) {
+  struct annals_call *call = g_new0(struct annals_call, 1);
+  call->context = context;
+  call->connection = connection;
+  call->target = g_strdup(uri);
+  annals_http_arguments_drop(uri);
+  call->request_id = g_uuid_string_random();
+  call->started_us = g_get_monotonic_time();
+  call->meter = &call->context->meters.other;
+  annals_series_add(call->meter->under_way, 1);
+  annals_buffer_init(&call->body, call->context->body_bytes_max);
+  call->run.history = call->context->history;
+  call->run.on_done = on_run_done;
+  call->run.hold = hold;
+  connection_of(connection)->call = call;
+  return call;
+}
+
+void annals_call_end(void *context, struct MHD_Connection *connection, void **call_slot,
+                     enum MHD_RequestTerminationCode code) {
+  (void)context;
+  (void)code;
+  if (*call_slot == NULL) {
+    return;
+  }
+  end_call(*call_slot);
+  *call_slot = NULL;
+  connection_of(connection)->call = NULL;
 }

@@ -38,6 +38,18 @@ struct annals_call_context {
   struct annals_call_log own_call_log; /* where none is given */
 };
 
+struct annals_call;
+
+/* A connection of the gateway: libmicrohttpd's socket_context. */
+struct annals_connection {
+  struct annals_call_context *context;
+  struct annals_call *call; /* NULL: none is under way */
+};
+
+/* For MHD_OPTION_NOTIFY_CONNECTION: makes and frees the connection. */
+void annals_call_connection(struct annals_call_context *context, void **socket_context,
+                            enum MHD_ConnectionNotificationCode code);
+
 /* MHD_OPTION_URI_LOG_CALLBACK: makes the call. */
 void *annals_call_begin(void *context, const char *uri, struct MHD_Connection *connection);
 

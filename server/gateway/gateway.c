@@ -9,7 +9,6 @@
 
 #include "server/gateway/call.h"
 #include "server/gateway/head.h"
-#include "server/gateway/library_reply.h"
 #include "server/gateway/tls_handshake.h"
 #include "server/ops/descriptors.h"
 #include "server/ops/log.h"
@@ -46,7 +45,7 @@ static void on_log(G_GNUC_UNUSED void *context, const char *format, va_list args
 static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
                           enum MHD_ConnectionNotificationCode code) {
   struct annals_gateway *gateway = context;
-  annals_library_reply_watch(&gateway->context, socket_context, code);
+  annals_call_connection(&gateway->context, socket_context, code);
   if (code == MHD_CONNECTION_NOTIFY_STARTED && gateway->options.tls != NULL) {
     annals_tls_handshake_begin(connection, gateway->options.tls);
   }

@@ -22,16 +22,12 @@ __attribute__((constructor)) static void find_library(void) {
   g_assert(library_queue != NULL);
 }
 
-void annals_library_reply_watch(struct annals_call_context *context, void **socket_context,
-                                enum MHD_ConnectionNotificationCode code) {
-  *socket_context = code == MHD_CONNECTION_NOTIFY_STARTED ? context : NULL;
-}
-
 /* NULL when the connection is none of the gateway's. */
 static struct annals_call_context *context_of(struct MHD_Connection *connection) {
   const union MHD_ConnectionInfo *info =
       MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-  return info == NULL ? NULL : info->socket_context;
+  const struct annals_connection *known = info == NULL ? NULL : info->socket_context;
+  return known == NULL ? NULL : known->context;
 }
 
 static GError *error_of(unsigned status) {

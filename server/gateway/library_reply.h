@@ -8,7 +8,8 @@
  * MHD_queue_response, through which libmicrohttpd queues its own answers like everybody else, and
  * which it calls as any shared library calls an exported function: the program's definition comes
  * before its own. There, an answer that is none of ours is replaced: ours is written to the socket
- * or the TLS session, and the socket shut down. Connections of other daemons are let alone.
+ * or the TLS session, and the socket shut down. Ours carry ANNALS_REQUEST_ID_HEADER. Connections of
+ * other daemons are let alone.
  */
 #ifndef ANNALS_SERVER_GATEWAY_LIBRARY_REPLY_H_
 #define ANNALS_SERVER_GATEWAY_LIBRARY_REPLY_H_
@@ -22,13 +23,6 @@ G_BEGIN_DECLS
 
 #define ANNALS_REQUEST_ID_HEADER "x-amzn-RequestId"
 #define ANNALS_AWS_JSON_TYPE "application/x-amz-json-1.0"
-
-/*
- * Marks a connection, when MHD_OPTION_NOTIFY_CONNECTION tells of it, as one whose answers all carry
- * ANNALS_REQUEST_ID_HEADER. Those that do not are replaced.
- */
-void annals_library_reply_watch(struct annals_call_context *context, void **socket_context,
-                                enum MHD_ConnectionNotificationCode code);
 
 /* Answers in the same way: whoever calls it returns MHD_NO to libmicrohttpd. status: 4xx or 505. */
 void annals_library_reply_send(struct MHD_Connection *connection, unsigned status);

@@ -4,6 +4,7 @@
 #include <thread>
 #include <vector>
 
+#include "server/ops/metrics.h"
 #include "tests/gateway/gateway_fixture.h"
 
 namespace {
@@ -51,6 +52,12 @@ class Http : public GatewayFixture {
         "413 Content Too Large",
         error("com.amazon.coral.service#RequestEntityTooLargeException", "the body is too large"),
         "Connection: close\r\n");
+  }
+  /* How many calls of no known method there are, by the text of metrics. */
+  static std::string under_way(const std::string &text) {
+    const std::string name = "\nannals_calls_under_way{transport=\"aws_json\",method=\"other\"} ";
+    const size_t at = text.find(name) + name.size();
+    return text.substr(at, text.find('\n', at) - at);
   }
   /* Sends a request that must get one answer, and no second one for what hides in its body. */
   void expect_refused(const std::string &bytes, const std::string &why) {
@@ -394,6 +401,29 @@ TEST_F(Http, RefusesRequestLinesThatAreNotPlain) {
   expect_refused(head("POST / HTTP/1.2", length()) + body(),
                  "this version of HTTP is not supported");
   expect_refused("POST / HTTP/1.1\r\n" + length() + "\r\n" + body(), "Host is missing");
+}
+
+/* libmicrohttpd does not tell of their end. */
+TEST_F(Http, EndsCallsThatAreRefusedForTwoReasons) {
+  annals_metrics *metrics = annals_metrics_new();
+  annals_gateway_options options = {};
+  options.metrics = metrics;
+  start(options);
+  std::string cookies = "Cookie: ";
+  for (int i = 0; i < 1200; i++) {
+    cookies += "a=b; ";
+  }
+  {
+    HttpClient client(port_);
+    client.send(head("POST / HTTP/1.1", cookies + "\r\nContent-Length: x\r\n"));
+    EXPECT_EQ(client.receive(), closing("431 Request Header Fields Too Large",
+                                        "the request line and the headers are too large"));
+  }
+  start({}); /* all that was under way is over */
+  GString *text = annals_metrics_text(metrics);
+  EXPECT_EQ(under_way(text->str), "0");
+  g_string_free(text, TRUE);
+  annals_metrics_free(metrics);
 }
 
 TEST_F(Http, RefusesLinesThatAreNotPlain) {
