@@ -5,6 +5,7 @@
 #   build  what `bazel build //...` needs
 #   library
 #          the shared libraries alone that the programs need: of the image
+#   image  what the image has beside: the CAs of those whom the server may be told to call
 #   run    what deploy/quickstart.sh needs beside
 #   test   what tests/run.sh needs beside
 #   container
@@ -55,6 +56,9 @@ library=(
   libssl3
   libsystemd0
   zlib1g
+)
+image=(
+  ca-certificates
 )
 run=(
   curl
@@ -136,7 +140,7 @@ list=
 wanted=()
 for group; do
   case $group in
-    build | library | run | test | container | clients | bench | python | javascript | go | java | rust | cpp)
+    build | library | image | run | test | container | clients | bench | python | javascript | go | java | rust | cpp)
       declare -n packages=$group
       wanted+=("${packages[@]}")
       ;;

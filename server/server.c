@@ -21,6 +21,7 @@
 #include "server/retention_thread.h"
 #include "server/rpc/rpc_server.h"
 #include "server/store_metrics.h"
+#include "server/tracing.h"
 #include "server/trust.h"
 #include "storage/dir.h"
 #include "storage/rocksdb/data_dir.h"
@@ -51,6 +52,7 @@ struct annals_server {
   char *gateway_address;
   char *grpc_host; /* without the port */
   struct annals_rpc_server *rpc;
+  struct annals_otlp_exporter *exporter; /* NULL: spans are not exported */
   struct annals_store_metrics *store_metrics;
   struct annals_store *store;
   char *backup_dir;     /* absolute; NULL: none */
@@ -186,6 +188,25 @@ static bool take_ports(struct annals_server *server, const struct annals_options
 }
 
 /* --- parts --- */
+
+static char *grpc_address(const struct annals_server *server) {
+  return g_strdup_printf("%s:%d", server->grpc_host, annals_rpc_server_port(server->rpc));
+}
+
+/* Before there are calls. */
+static bool start_tracing(struct annals_server *server, const struct annals_options *options,
+                          GError **error) {
+  g_autofree char *grpc = grpc_address(server);
+  const struct annals_tracing_addresses addresses = {
+      .grpc = grpc,
+      .gateway = server->gateway_address,
+  };
+  if (!annals_tracing_start(options, server->trust, &addresses, &server->exporter, error)) {
+    return false;
+  }
+  server->call_log.spans = annals_otlp_exporter_sink(server->exporter);
+  return true;
+}
 
 static bool read_quotas(struct annals_server *server, const struct annals_options *options,
                         GError **error) {
@@ -352,8 +373,8 @@ bool annals_server_start(const struct annals_options *options, struct annals_ser
   if (server->trust == NULL || !annals_resources_read(options, &server->resources, error) ||
       !read_quotas(server, options, error) || !read_retention(server, options, error) ||
       !open_key_service(server, options, error) || !take_ports(server, options, error) ||
-      !start_ops(server, error) || !open_store(server, options, error) ||
-      !load_token_key(server, options, error)) {
+      !start_tracing(server, options, error) || !start_ops(server, error) ||
+      !open_store(server, options, error) || !load_token_key(server, options, error)) {
     annals_server_free(server);
     return false;
   }
@@ -380,8 +401,8 @@ void annals_server_reload(struct annals_server *server, bool all) {
 }
 
 char *annals_server_addresses(const struct annals_server *server) {
-  return g_strdup_printf("grpc=%s:%d gateway=%s ops=%s", server->grpc_host,
-                         annals_rpc_server_port(server->rpc), server->gateway_address,
+  g_autofree char *grpc = grpc_address(server);
+  return g_strdup_printf("grpc=%s gateway=%s ops=%s", grpc, server->gateway_address,
                          server->ops_address);
 }
 
@@ -403,6 +424,7 @@ void annals_server_free(struct annals_server *server) {
     annals_rpc_server_stop(server->rpc, server->drain_timeout_ms);
     annals_rpc_server_free(server->rpc);
   }
+  annals_otlp_exporter_free(server->exporter);
   annals_health_set_probe(&server->health, NULL);
   annals_ops_server_free(server->ops);
   annals_store_metrics_stop(server->store_metrics);

@@ -32,6 +32,8 @@ struct annals_call {
   char *request_id;
   int64_t started_us;
   struct annals_trace trace;
+  const char *http_method; /* these two as in struct annals_call_summary */
+  const char *http_path;
   enum stage stage;
   bool close; /* the connection, behind the answer */
 
@@ -65,6 +67,8 @@ static void report(struct annals_call *call, const GError *error, unsigned statu
       .status = status,
       .level = status == MHD_HTTP_INTERNAL_SERVER_ERROR ? ANNALS_LOG_ERROR : ANNALS_LOG_INFO,
       .started_us = call->started_us,
+      .http_method = call->http_method,
+      .http_path = call->http_path,
   };
   annals_call_log_end(call->context->call_log, &end);
 }
@@ -320,11 +324,27 @@ static enum MHD_Result take_lengths(struct annals_call *call, const char *method
   return MHD_YES;
 }
 
+/* Anything can stand in a request line: what is told of it is of our own words. */
+static void tell_request_line(struct annals_call *call, const char *method) {
+  static const char *const known[] = {
+      MHD_HTTP_METHOD_POST, MHD_HTTP_METHOD_GET,    MHD_HTTP_METHOD_HEAD,  MHD_HTTP_METHOD_OPTIONS,
+      MHD_HTTP_METHOD_PUT,  MHD_HTTP_METHOD_DELETE, MHD_HTTP_METHOD_PATCH,
+  };
+  call->http_method = "_OTHER";
+  for (size_t i = 0; i < G_N_ELEMENTS(known); i++) {
+    if (strcmp(method, known[i]) == 0) {
+      call->http_method = known[i];
+    }
+  }
+  call->http_path = is_root(call->target) ? "/" : NULL;
+}
+
 /* The head has come. Refuses what must not be read on. */
 static enum MHD_Result take_head(struct annals_call *call, const char *method,
                                  const char *version) {
   annals_in_flight_begin_call(&call->context->in_flight);
   call->stage = STAGE_BODY;
+  tell_request_line(call, method);
   const char *traceparent = header(call, ANNALS_TRACEPARENT);
   annals_call_log_trace(call->context->call_log, traceparent,
                         traceparent == NULL ? 0 : strlen(traceparent), &call->trace);

@@ -53,4 +53,7 @@ void annals_call_log_end(struct annals_call_log *log, const struct annals_call_s
   } else if (is_picked(&log->calls, log->options.sample)) {
     write_line(end, ANNALS_LOG_INFO, "call", duration_us);
   }
+  if (log->spans.take != NULL && end->trace != NULL && end->trace->exists && end->trace->sampled) {
+    log->spans.take(log->spans.context, end, duration_us);
+  }
 }

@@ -24,13 +24,6 @@ struct annals_call_log_options {
   int64_t trace_sample; /* one in so many begins a trace that comes without; 0: none */
 };
 
-/* Copied options, and counters. Zeroed: only failures are logged. */
-struct annals_call_log {
-  struct annals_call_log_options options;
-  guint calls;  /* atomic */
-  guint traces; /* atomic */
-};
-
 /* What a call was, at its end. Texts that are NULL are left out. */
 struct annals_call_summary {
   const char *transport; /* grpc, aws_json */
@@ -46,6 +39,23 @@ struct annals_call_summary {
   enum annals_log_level level; /* of a failure */
   int64_t started_us;          /* of the monotonic clock */
   bool lasts;                  /* a stream: that it took long says nothing */
+  bool is_part;                /* of a call whose span is the parent of this one's */
+  const char *http_method;     /* static; NULL: not HTTP */
+  const char *http_path;       /* static, or NULL: one that nothing is at */
+};
+
+/* What is told of the end of every call that is in a sampled trace, on the call's thread. */
+struct annals_span_sink {
+  void (*take)(void *context, const struct annals_call_summary *end, int64_t duration_us);
+  void *context;
+};
+
+/* Copied options, and counters. Zeroed: only failures are logged. */
+struct annals_call_log {
+  struct annals_call_log_options options;
+  struct annals_span_sink spans; /* set before there are calls; zeroed: nobody is told */
+  guint calls;                   /* atomic */
+  guint traces;                  /* atomic */
 };
 
 /*
@@ -55,7 +65,7 @@ struct annals_call_summary {
 void annals_call_log_trace(struct annals_call_log *log, const char *traceparent, size_t size,
                            struct annals_trace *ret_trace);
 
-/* Logs the end of a call, if it is to be logged. Threads: any. */
+/* Logs the end of a call, if it is to be logged, and hands on its span. Threads: any. */
 void annals_call_log_end(struct annals_call_log *log, const struct annals_call_summary *end);
 
 G_END_DECLS

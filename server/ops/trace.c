@@ -77,6 +77,12 @@ bool annals_trace_continue(const char *traceparent, size_t size, struct annals_t
   return true;
 }
 
+void annals_trace_descend(const struct annals_trace *trace, struct annals_trace *ret_trace) {
+  *ret_trace = *trace;
+  memcpy(ret_trace->parent_id, trace->span_id, sizeof ret_trace->parent_id);
+  make_id(ret_trace->span_id, sizeof ret_trace->span_id);
+}
+
 void annals_trace_begin(struct annals_trace *ret_trace) {
   *ret_trace = (struct annals_trace){.exists = true, .sampled = true};
   make_id(ret_trace->trace_id, sizeof ret_trace->trace_id);

@@ -37,6 +37,9 @@ struct annals_trace {
  */
 bool annals_trace_continue(const char *traceparent, size_t size, struct annals_trace *ret_trace);
 
+/* Gives a part of a call a place of its own, below the call's. */
+void annals_trace_descend(const struct annals_trace *trace, struct annals_trace *ret_trace);
+
 /* Begins a trace, which is sampled. */
 void annals_trace_begin(struct annals_trace *ret_trace);
 

@@ -78,7 +78,9 @@ static void report(struct annals_rpc_call *call, const GError *error,
   end->transport = "grpc";
   end->method = call->method != NULL ? call->method->path : NULL;
   end->request_id = call->request_id;
-  end->trace = &call->trace;
+  if (end->trace == NULL) {
+    end->trace = &call->trace;
+  }
   end->principal = call->caller.principal != NULL ? call->caller.principal->name : NULL;
   end->status_key = "grpc_code";
   if (error != NULL) {
@@ -104,6 +106,15 @@ void annals_rpc_report_end(struct annals_rpc_call *call, const GError *error) {
 
 void annals_rpc_report_append(struct annals_rpc_call *call, const char *execution_arn,
                               const GError *error, int64_t started_us) {
-  struct annals_call_summary end = {.arn = execution_arn, .started_us = started_us};
+  struct annals_trace trace = call->trace;
+  if (trace.exists) {
+    annals_trace_descend(&call->trace, &trace);
+  }
+  struct annals_call_summary end = {
+      .trace = &trace,
+      .arn = execution_arn,
+      .started_us = started_us,
+      .is_part = true,
+  };
   report(call, error, &end);
 }

@@ -22,7 +22,8 @@ const char *annals_rpc_report_request_id(struct annals_rpc_call *call);
 /* Logs the end of a call. error NULL: success. */
 void annals_rpc_report_end(struct annals_rpc_call *call, const GError *error);
 
-/* Logs the answer to an append of a stream, that came at started_us of the monotonic clock. */
+/* Logs the answer to an append of a stream, that came at started_us of the monotonic clock. It has
+ * a span of its own, within that of the stream. */
 void annals_rpc_report_append(struct annals_rpc_call *call, const char *execution_arn,
                               const GError *error, int64_t started_us);
 

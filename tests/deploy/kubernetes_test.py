@@ -249,6 +249,24 @@ class AgreementTest(unittest.TestCase):
                 if name.startswith("CronJob"):
                     self.assertLessEqual(wanted.items(), template["metadata"]["labels"].items())
 
+    def test_exporting_server_reaches_its_collector(self):
+        objects = manifests.render(manifests.MONITORED)
+        policy = manifests.find(objects, "NetworkPolicy", "annals-otlp")["spec"]
+        self.assertEqual(policy["policyTypes"], ["Egress"])
+        self.assertEqual(policy["podSelector"]["matchLabels"], SERVER_LABELS)
+        _, one = manifests.server(objects)
+        env = {e["name"]: e.get("value") for e in one["env"]}
+        # What stands in brackets is made of what stands before it.
+        names = [e["name"] for e in one["env"]]
+        for name in re.findall(r"\$\((\w+)\)", env["OTEL_RESOURCE_ATTRIBUTES"]):
+            self.assertLess(names.index(name), names.index("OTEL_RESOURCE_ATTRIBUTES"))
+        _, namespace, port = re.fullmatch(r"http://([\w-]+)\.([\w-]+):(\d+)",
+                                          env["ANNALS_OTLP_ENDPOINT"]).groups()
+        (collector,) = policy["egress"][0]["to"]
+        self.assertEqual(collector["namespaceSelector"]["matchLabels"],
+                         {"kubernetes.io/metadata.name": namespace})
+        self.assertEqual([p["port"] for p in policy["egress"][0]["ports"]], [int(port)])
+
     @unittest.skipUnless(container.CONFIG, container.PROBLEM)
     def test_image(self):
         config = container.image_config()

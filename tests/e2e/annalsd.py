@@ -54,10 +54,10 @@ def arn(name):
 
 
 def environment(**more):
-    """What a child gets: nothing of ANNALS_*, which annalsd would take for options."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("ANNALS")}
+    """What a child gets: nothing of ANNALS_* and OTEL_*, which annalsd would take for options."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("ANNALS", "OTEL"))}
     # No ballast unless told: tests leave many data directories behind.
-    return {**kept, "TZ": "UTC", "LC_ALL": "C.UTF-8", "ANNALS_BALLAST": "0", **more}
+    return {**kept, "TZ": "UTC", "LC_ALL": "C.UTF-8", "ANNALS_BALLAST": "0", "no_proxy": "*", **more}
 
 
 def run_server(*args, env=None):

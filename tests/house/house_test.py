@@ -29,7 +29,7 @@ LIBRARIES = {
     "jansson.h": ("server/gateway/", "server/kms/", "client/"),
     "openssl/": ("server/history/", "server/gateway/", "server/kms/", "server/ops/", "client/"),
     "gnutls/": ("server/gateway/",),
-    "curl/": ("server/kms/",),
+    "curl/": ("server/kms/", "server/otlp/"),
     "systemd/": ("server/notify.c",),
 }
 
@@ -42,6 +42,7 @@ FLOORS = {
     "server/ops/": ("server/ops/", "proto/"),
     "server/kms/": ("server/kms/",),
     "server/history/": ("server/history/", "server/kms/", "proto/", "storage/", "annals/"),
+    "server/otlp/": ("server/otlp/", "server/ops/", "opentelemetry/"),
     "client/": ("client/", "proto/", "annals/v1/", "google/"),
     "client/offline/": ("client/", "server/history/", "server/kms/", "proto/", "storage/"),
     "server/rpc/": ("server/rpc/", "server/history/", "server/ops/", "proto/", "storage/", "google/",
