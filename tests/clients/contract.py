@@ -1,18 +1,19 @@
-"""The contract: what buf says of it, by proto/buf.yaml, alone and beside what clients have."""
+"""The contracts: what buf says of Annals', by proto/buf.yaml, alone and beside what clients have;
+and whether OpenTelemetry's own code understands spans as Annals writes them."""
 
 import dataclasses
 import os
 
 from tests.clients.client import CACHE, ROOT, Client, Failure, Skip
 
-CHECKS = {"lint": ("./buf", "lint", "proto"),
-          "breaking": ("./buf", "breaking", "proto", "--against", "proto/release.binpb")}
 COMPILE_S = 1800
 
 
 @dataclasses.dataclass(frozen=True)
 class Contract(Client):
-    """What checks the contract."""
+    """What checks a contract."""
+
+    checks: tuple = ()  # names and commands
 
     @property
     def sources(self):
@@ -25,12 +26,15 @@ class Contract(Client):
         except (Skip, Failure) as error:
             verdict = "skip" if isinstance(error, Skip) else "not ok"
             print("%s: %s: %s" % (self.name, verdict, error), flush=True)
-            return [verdict] * len(CHECKS)
-        return [self.check(env, name) for name in CHECKS]
+            return [verdict] * len(self.checks)
+        return [self.check({**env, **self.more_env()}, *check) for check in self.checks]
 
-    def check(self, env, name):
+    def more_env(self):
+        return {}
+
+    def check(self, env, name, command):
         try:
-            self.execute(CHECKS[name], env, COMPILE_S)
+            self.execute(command, env, COMPILE_S)
         except Failure as failure:
             print("%s: not ok %s: %s" % (self.name, name, failure), flush=True)
             return "not ok"
@@ -38,8 +42,26 @@ class Contract(Client):
         return "ok"
 
 
+class Official(Contract):
+    """A test of this tree that takes messages from a package instead of generated code."""
+
+    def more_env(self):
+        paths = ["official"] + [os.path.abspath(p) for p in os.environ["PYTHONPATH"].split(":")]
+        return {**{name: os.environ[name] for name in ("ANNALS", "ANNALSD", "TEST_TMPDIR")},
+                "PYTHONPATH": ":".join(paths)}
+
+
 CONTRACTS = (
     Contract("buf", folder="", program=(), tools=("go",), least=(1, 26, 7), version="version",
              fetch=("sh", "-c", "GOBIN=$PWD go install github.com/bufbuild/buf/cmd/buf@v1.75.0"),
-             fetch_s=COMPILE_S),
+             fetch_s=COMPILE_S,
+             checks=(("lint", ("./buf", "lint", "proto")),
+                     ("breaking", ("./buf", "breaking", "proto", "--against",
+                                   "proto/release.binpb")))),
+    # The newest one whose code Debian's protobuf can run.
+    Official("otlp", folder="", program=(), tools=("/usr/bin/python3",),
+             fetch=("sh", "-c", "test -x venv/bin/pip || python3 -m venv venv; venv/bin/pip install "
+                                "--quiet --no-deps --upgrade --target official "
+                                "opentelemetry-proto==1.27.0"),
+             checks=(("spans", ("python3", os.path.join(ROOT, "tests/otlp/spans_test.py"))),)),
 )

@@ -18,6 +18,13 @@ def attributes(holder):
     return found
 
 
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_):
+        """Who hangs up on a receiver that is slow, or has no certificate, is right."""
+
+
 class Receiver:
     """Listens on a port of its own. A context manager."""
 
@@ -39,8 +46,7 @@ class Receiver:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", port), Handler)
         if context is not None:
             self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.endpoint = "%s://127.0.0.1:%d" % ("https" if context else "http",
