@@ -6,7 +6,8 @@ enum {
   LENGTH_BYTES_MAX = 5,
 };
 
-/* Decodes a length at *offset. Only the shortest spelling is a frame's: bytes are compared. */
+/* Decodes a length, or an ordinal, at *offset. Only the shortest spelling is a frame's: bytes are
+ * compared. */
 static bool take_length(const uint8_t *bytes, size_t size, size_t *offset, uint64_t *ret_length) {
   uint64_t length = 0;
   for (size_t i = 0; i < LENGTH_BYTES_MAX && *offset + i < size; i++) {
@@ -28,7 +29,8 @@ static bool take_length(const uint8_t *bytes, size_t size, size_t *offset, uint6
 bool annals_frame_next(const uint8_t *bytes, size_t size, size_t *offset,
                        struct annals_frame *ret_frame) {
   size_t start = *offset;
-  if (start >= size || bytes[start] != ANNALS_FRAME_TAG) {
+  if (start >= size ||
+      (bytes[start] != ANNALS_FRAME_TAG && bytes[start] != ANNALS_FRAME_ENCRYPTED_TAG)) {
     return false;
   }
   size_t event = start + 1;
@@ -37,11 +39,17 @@ bool annals_frame_next(const uint8_t *bytes, size_t size, size_t *offset,
     return false;
   }
   size_t end = event + (size_t)length;
+  uint64_t data_key = 0;
+  if (bytes[start] == ANNALS_FRAME_ENCRYPTED_TAG &&
+      (!take_length(bytes, end, &event, &data_key) || data_key == 0)) {
+    return false;
+  }
   *ret_frame = (struct annals_frame){
       .bytes = bytes + start,
       .size = end - start,
       .event = bytes + event,
-      .event_size = (size_t)length,
+      .event_size = end - event,
+      .data_key = (int64_t)data_key,
   };
   *offset = end;
   return true;

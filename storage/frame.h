@@ -3,6 +3,10 @@
  *
  * Floor 1. The tag is that of a length-delimited field 1, so that a run is, byte for byte, a part
  * of the answer that carries it. What is in the bytes is nobody's business here.
+ *
+ * An event that is encrypted, or a part of it, has another tag, that of field 2, and before its
+ * bytes the ordinal of the data key that it takes to read it, as a varint: who sends runs as they
+ * are cannot take it for one that anybody may read, and who reads frames is told for nothing.
  */
 #ifndef ANNALS_STORAGE_FRAME_H_
 #define ANNALS_STORAGE_FRAME_H_
@@ -14,7 +18,7 @@
 
 G_BEGIN_DECLS
 
-enum { ANNALS_FRAME_TAG = 0x0a };
+enum { ANNALS_FRAME_TAG = 0x0a, ANNALS_FRAME_ENCRYPTED_TAG = 0x12 };
 
 /* A view of one frame. */
 struct annals_frame {
@@ -22,6 +26,7 @@ struct annals_frame {
   size_t size;
   const uint8_t *event; /* what it holds */
   size_t event_size;
+  int64_t data_key; /* the ordinal, from 1, of the data key that it is encrypted with; 0: none */
 };
 
 /*

@@ -25,17 +25,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "storage/data_key.h"
+#include "storage/listing.h"
 #include "storage/maintenance.h"
 #include "storage/operation.h"
 #include "storage/statistics.h"
 
 G_BEGIN_DECLS
-
-enum {
-  ANNALS_STORE_RANK_BYTES = 12,
-  ANNALS_STORE_LIST_NAME_BYTES_MAX = 2048,
-  ANNALS_STORE_LISTS_MAX = 16, /* that one listing merges */
-};
 
 /* What the engine says of itself. */
 enum annals_store_health {
@@ -89,12 +85,6 @@ struct annals_store_get {
   GBytes *record; /* result; the caller unrefs it */
 };
 
-/* Where an execution stands in a list. */
-struct annals_store_place {
-  const char *list;                      /* its name; 1..ANNALS_STORE_LIST_NAME_BYTES_MAX bytes */
-  uint8_t rank[ANNALS_STORE_RANK_BYTES]; /* lists are in ascending order of rank, then of ARN */
-};
-
 /*
  * Appends events behind the last one, and puts a record with its places in lists if one is given;
  * all or nothing. Acked with OK only when durable.
@@ -116,12 +106,13 @@ struct annals_store_append {
   size_t old_place_count;
   const struct annals_store_place *new_places;
   size_t new_place_count;
+  struct annals_store_data_key data_key; /* new with the events; ordinal 0: none is */
 
   int64_t last_id; /* result of OK and CONFLICT: where the history ends now (0: no execution) */
 };
 
 /*
- * Deletes an execution: history, record and places, all or nothing. OK only when durable.
+ * Deletes an execution: history, record, places, data keys, all or nothing. OK only when durable.
  *
  * A full disk does not refuse it as long as it does appends: deletions are what makes room.
  */
@@ -137,36 +128,9 @@ struct annals_store_delete {
   int64_t last_id; /* result of CONFLICT: where the history ends */
 };
 
-/* A view of one entry of a list. */
-struct annals_store_entry {
-  const uint8_t *rank;
-  const char *arn;
-  const uint8_t *record;
-  size_t record_bytes;
-};
-
-/*
- * Lists executions: the entries of one or several lists, merged in the order of rank and ARN.
- *
- * What was durable when the listing began is seen; what changes meanwhile is seen as it was or as
- * it is. Every entry stands behind the one before, so an execution that keeps its rank is seen
- * once, also if it stands in several of the lists, or changes from one to another under way.
- */
-struct annals_store_list {
-  struct annals_store_op op;
-  const char *const *lists; /* their names; a list that nobody stands in is empty */
-  size_t list_count;        /* 1..ANNALS_STORE_LISTS_MAX */
-  /* Where to go on: behind this place, whether or not it is taken. Zeros and "": the beginning. */
-  uint8_t after_rank[ANNALS_STORE_RANK_BYTES];
-  const char *after_arn;
-
-  /* Takes one entry; the view dies when it returns. Returns whether to go on. As on_run. */
-  bool (*on_entry)(struct annals_store_list *list, const struct annals_store_entry *entry);
-};
-
 struct annals_store;
 
-/* The operations of an engine. All but the last two are required. */
+/* The operations of an engine. Those that say so may be NULL. */
 struct annals_store_ops {
   const char *name;
   enum annals_store_progress (*read)(struct annals_store *store, struct annals_store_read *read);
@@ -182,12 +146,18 @@ struct annals_store_ops {
   /* Waits for operations under way, then frees the store. */
   void (*close)(struct annals_store *store);
 
-  /* Those of maintenance.h and statistics.h, which may be NULL. */
+  /* Those of maintenance.h and statistics.h; may be NULL. */
   enum annals_store_progress (*backup)(struct annals_store *store,
                                        struct annals_store_backup *backup);
   enum annals_store_progress (*verify)(struct annals_store *store,
                                        struct annals_store_verify *verify);
   void (*statistics)(struct annals_store *store, const struct annals_store_figures *figures);
+
+  /* Those of data_key.h; may be NULL: no history of this store is encrypted. */
+  enum annals_store_progress (*get_data_key)(struct annals_store *store,
+                                             struct annals_store_get_data_key *get);
+  enum annals_store_progress (*put_data_key)(struct annals_store *store,
+                                             struct annals_store_put_data_key *put);
 };
 
 /* An open store: the first member of every engine's own struct. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "storage/rocksdb/list_key.h"
+#include "storage/rocksdb/schema_version.h"
 
 static const char *key_bytes(const struct annals_batch *batch) {
   return (const char *)batch->key->data;
@@ -16,6 +17,11 @@ static void set_run_key(struct annals_batch *batch, const struct annals_key *key
 static void set_marker_key(struct annals_batch *batch) {
   g_byte_array_set_size(batch->key, (guint)(batch->arn_size + ANNALS_KEY_SEEK_EXTRA));
   annals_key_put_marker(batch->key->data, batch->arn, batch->arn_size);
+}
+
+static void set_data_key(struct annals_batch *batch, int64_t ordinal) {
+  g_byte_array_set_size(batch->key, (guint)(batch->arn_size + ANNALS_KEY_SEEK_EXTRA));
+  annals_key_put_data(batch->key->data, batch->arn, batch->arn_size, ordinal);
 }
 
 static void put_run(struct annals_run_sink *sink, const struct annals_key *key,
@@ -66,6 +72,8 @@ void annals_batch_put_marker(struct annals_batch *batch, uint64_t birth) {
 void annals_batch_delete_key(struct annals_batch *batch, const struct annals_key *key) {
   if (key->marker) {
     set_marker_key(batch);
+  } else if (key->kind == ANNALS_KEY_DATA) {
+    set_data_key(batch, key->last_id);
   } else {
     set_run_key(batch, key);
   }
@@ -74,6 +82,16 @@ void annals_batch_delete_key(struct annals_batch *batch, const struct annals_key
                                        batch->key->len);
   } else {
     rocksdb_writebatch_delete_cf(batch->batch, batch->history, key_bytes(batch), batch->key->len);
+  }
+}
+
+void annals_batch_put_data_key(struct annals_batch *batch,
+                               const struct annals_store_data_key *data_key, bool is_new) {
+  set_data_key(batch, data_key->ordinal);
+  rocksdb_writebatch_put_cf(batch->batch, batch->history, key_bytes(batch), batch->key->len,
+                            (const char *)data_key->record, data_key->record_bytes);
+  if (is_new) {
+    annals_schema_version_batch(batch->batch);
   }
 }
 

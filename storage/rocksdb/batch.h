@@ -38,8 +38,12 @@ void annals_batch_clear(struct annals_batch *batch);
 void annals_batch_begin(struct annals_batch *batch, const char *arn);
 
 void annals_batch_put_marker(struct annals_batch *batch, uint64_t birth);
-/* Deletes a run or the marker. */
+/* Deletes a run, the marker or a data key. */
 void annals_batch_delete_key(struct annals_batch *batch, const struct annals_key *key);
+
+/* Puts a data key's record; with a new one, the database has the version that knows of them. */
+void annals_batch_put_data_key(struct annals_batch *batch,
+                               const struct annals_store_data_key *data_key, bool is_new);
 
 void annals_batch_put_record(struct annals_batch *batch, const uint8_t *record, size_t size);
 void annals_batch_delete_record(struct annals_batch *batch);

@@ -59,17 +59,33 @@ struct annals_job {
   void (*run)(struct annals_job *job); /* on a worker */
   gint pushed;                         /* see annals_job_push */
 
-  struct annals_read_state read_state; /* of a read */
-  GByteArray *position;                /* of a listing: behind which it goes on */
-  struct annals_deletion deletion;     /* of a deletion */
-  struct annals_write write;           /* of an append or a deletion */
-  struct annals_tail_entry *entry;     /* of those and a tail: what it waits for */
-  bool once;                           /* nobody will want again what is read to load it */
+  struct annals_read_state read_state;  /* of a read */
+  GByteArray *position;                 /* of a listing: behind which it goes on */
+  struct annals_deletion deletion;      /* of a deletion */
+  struct annals_data_key_change change; /* of a change of a data key */
+  struct annals_write write;            /* of an append or one of these */
+  struct annals_tail_entry *entry;      /* of those and a tail: what it waits for */
+  bool once;                            /* nobody will want again what is read to load it */
   /* what to do when the entry is there and pinned for this job */
   void (*ready)(struct annals_job *job);
 };
 
 extern const struct annals_store_ops annals_engine_ops;
+
+/* Where a record stands. */
+struct annals_engine_key {
+  enum annals_family family;
+  const uint8_t *bytes;
+  size_t size;
+};
+
+/* Gets a record; OK with NULL: there is none. Memory: the caller unrefs it; ret_detail has
+ * ANNALS_STORE_DETAIL_BYTES. */
+G_GNUC_WARN_UNUSED_RESULT
+enum annals_status annals_engine_get_record(struct annals_engine *engine,
+                                            const struct annals_engine_key *key,
+                                            enum annals_tier tier, GBytes **ret_record,
+                                            char *ret_detail);
 
 /* What open.c gives to the writer. */
 void annals_engine_complete_write(struct annals_write *write);

@@ -16,7 +16,9 @@ struct execution {
   bool marker;     /* it has one */
   int64_t last_id; /* of the runs so far */
   int64_t sealed_id;
-  bool in_gap; /* told of: the open runs of a damaged tail are not told of one by one */
+  int64_t data_keys; /* how many there are */
+  int64_t data_key;  /* the highest that an event names */
+  bool in_gap;       /* told of: the open runs of a damaged tail are not told of one by one */
 };
 
 /* ---- faults -------------------------------------------------------------------------------- */
@@ -92,6 +94,30 @@ static void check_place_of_run(struct execution *execution, const struct annals_
   }
 }
 
+/* Data keys follow one another along a history. */
+static void check_data_keys_of_run(struct execution *execution, const struct annals_run *run) {
+  struct annals_frame frame;
+  size_t offset = 0;
+  int64_t id = run->first_id;
+  for (; annals_frame_next(run->frames, run->frames_bytes, &offset, &frame); id++) {
+    if (frame.data_key != execution->data_key && frame.data_key != execution->data_key + 1 &&
+        execution->whole) {
+      fail(execution, id,
+           "an event of data key %" G_GINT64_FORMAT " behind one of %" G_GINT64_FORMAT,
+           frame.data_key, execution->data_key);
+    }
+    execution->data_key = MAX(execution->data_key, frame.data_key);
+  }
+}
+
+static void check_data_key(struct execution *execution, int64_t ordinal) {
+  if (ordinal != execution->data_keys + 1) {
+    fail(execution, 0, "the record of data key %" G_GINT64_FORMAT " is missing",
+         execution->data_keys + 1);
+  }
+  execution->data_keys = ordinal;
+}
+
 static void check_run(struct execution *execution, const struct annals_key *key,
                       const struct annals_scan *scan) {
   struct annals_store_verify *request = execution->verification->request;
@@ -108,6 +134,7 @@ static void check_run(struct execution *execution, const struct annals_key *key,
     if (fault != NULL) {
       fail(execution, event_id, "%s", fault);
     }
+    check_data_keys_of_run(execution, &run);
     request->summary.events += execution->verification->muted ? 0 : count;
   }
   execution->last_id = MAX(execution->last_id, key->last_id);
@@ -122,6 +149,8 @@ static void check_key(struct execution *execution, const struct annals_scan *sca
     fail(execution, 0, "a key that is none");
   } else if (key.marker) {
     check_marker(execution, scan);
+  } else if (key.kind == ANNALS_KEY_DATA) {
+    check_data_key(execution, key.last_id);
   } else {
     check_run(execution, &key, scan);
   }
@@ -144,6 +173,10 @@ static void check_history(struct execution *execution, struct annals_scan *scan)
   } else if (!execution->marker && !execution->in_gap && scan->holes == holes) {
     tell(execution, ANNALS_FAMILY_HISTORY, 0, "no marker behind the sealed runs",
          put_marker(execution));
+  }
+  if (execution->data_keys < execution->data_key && scan->holes == holes) {
+    fail(execution, 0, "the record of data key %" G_GINT64_FORMAT " is missing",
+         execution->data_keys + 1);
   }
   execution->whole &= scan->holes == holes;
 }

@@ -44,6 +44,10 @@ size_t annals_key_put_marker(uint8_t *buffer, const char *arn, size_t arn_size) 
   return arn_size + ANNALS_KEY_SEEK_EXTRA;
 }
 
+size_t annals_key_put_data(uint8_t *buffer, const char *arn, size_t arn_size, int64_t ordinal) {
+  return annals_key_put_seek(buffer, arn, arn_size, ANNALS_KEY_DATA, ordinal);
+}
+
 void annals_birth_put(uint8_t *buffer, uint64_t birth) {
   put_id(buffer, birth);
 }
@@ -66,6 +70,12 @@ static bool parse_run(const uint8_t *ids, enum annals_key_kind kind, struct anna
   return true;
 }
 
+static bool parse_data(const uint8_t *bytes, size_t size, struct annals_key *ret_key) {
+  uint64_t ordinal = size == sizeof ordinal ? get_id(bytes) : 0;
+  *ret_key = (struct annals_key){.kind = ANNALS_KEY_DATA, .last_id = (int64_t)ordinal};
+  return ordinal >= 1 && ordinal <= INT64_MAX;
+}
+
 bool annals_key_parse(const uint8_t *bytes, size_t size, const char *arn, size_t arn_size,
                       struct annals_key *ret_key) {
   if (size < arn_size + ANNALS_KEY_PREFIX_EXTRA || memcmp(bytes, arn, arn_size) != 0 ||
@@ -74,6 +84,9 @@ bool annals_key_parse(const uint8_t *bytes, size_t size, const char *arn, size_t
   }
   uint8_t kind = bytes[arn_size + 1];
   const uint8_t *ids = bytes + arn_size + ANNALS_KEY_PREFIX_EXTRA;
+  if (kind == ANNALS_KEY_DATA) {
+    return parse_data(ids, size - arn_size - ANNALS_KEY_PREFIX_EXTRA, ret_key);
+  }
   if (kind != ANNALS_KEY_SEALED && kind != ANNALS_KEY_OPEN) {
     return false;
   }

@@ -3,9 +3,11 @@
  *
  *   run     ARN  00  kind  last id (8 bytes, big-endian)  first id (8 bytes, big-endian)
  *   marker  ARN  00  'B'   ff ff ff ff ff ff ff ff
+ *   data    ARN  00  'W'   ordinal (8 bytes, big-endian)
  *
  * kind is 'B' for a sealed run and 'T' for one of the open tail. In key order an execution is: its
- * sealed runs, ascending; the marker, which says that it exists; its tail.
+ * sealed runs, ascending; the marker, which says that it exists; its tail; the records of its data
+ * keys, if it is encrypted.
  *   The last id comes first, so that one forward seek to (kind, id) lands on the run that holds id.
  *   The marker ends a scan of sealed runs before it walks over what was deleted from the tail.
  *   An ARN holds no NUL, so no execution's keys fall between those of another whose ARN is a
@@ -27,7 +29,8 @@ G_BEGIN_DECLS
 enum annals_key_kind {
   ANNALS_KEY_SEALED = 'B',
   ANNALS_KEY_OPEN = 'T',
-  ANNALS_KEY_BEHIND = 'U', /* no key has it: the upper bound of an execution */
+  ANNALS_KEY_BEHIND = 'U', /* no key has it: the upper bound of an execution's events */
+  ANNALS_KEY_DATA = 'W',   /* of a data key: what reads events never comes by it */
 };
 
 enum {
@@ -41,7 +44,7 @@ struct annals_key {
   enum annals_key_kind kind;
   bool marker;
   int64_t first_id; /* of a run, else 0 */
-  int64_t last_id;
+  int64_t last_id;  /* of a data key: its ordinal */
 };
 
 /*
@@ -55,6 +58,8 @@ size_t annals_key_put_seek(uint8_t *buffer, const char *arn, size_t arn_size,
 size_t annals_key_put_run(uint8_t *buffer, const char *arn, size_t arn_size,
                           const struct annals_key *key);
 size_t annals_key_put_marker(uint8_t *buffer, const char *arn, size_t arn_size);
+/* The same of a data key, by its ordinal: as long as a seek key. */
+size_t annals_key_put_data(uint8_t *buffer, const char *arn, size_t arn_size, int64_t ordinal);
 
 /* Write and read the value of a marker. One of another size says 0. */
 enum { ANNALS_BIRTH_BYTES = 8 };

@@ -66,7 +66,7 @@ static bool check_version(const struct annals_database *database, const char *pa
   if (!annals_schema_version_read(database, path, &version, error)) {
     return false;
   }
-  if (version == ANNALS_SCHEMA_VERSION || version == 0 || repair) {
+  if (version >= ANNALS_SCHEMA_VERSION || version == 0 || repair) {
     return true;
   }
   g_set_error(

@@ -84,11 +84,11 @@ bool annals_schema_version_read(const struct annals_database *database, const ch
   if (text != NULL && !parse(text, &version)) {
     return refuse(error, "%s is no store of this program: its schema version is none", path);
   }
-  if (version > ANNALS_SCHEMA_VERSION) {
+  if (version > ANNALS_SCHEMA_VERSION_ENCRYPTED) {
     return refuse(error,
                   "%s has schema version %d, of a newer program; this one knows versions %d to %d: "
                   "run the newer program, or restore a backup that was made before it",
-                  path, version, ANNALS_SCHEMA_VERSION_OLDEST, ANNALS_SCHEMA_VERSION);
+                  path, version, ANNALS_SCHEMA_VERSION_OLDEST, ANNALS_SCHEMA_VERSION_ENCRYPTED);
   }
   *ret_version = version;
   return true;
@@ -96,7 +96,11 @@ bool annals_schema_version_read(const struct annals_database *database, const ch
 
 bool annals_schema_version_put(const struct annals_database *database, const char *path,
                                GError **error) {
-  g_autofree char *text = g_strdup_printf("%d", ANNALS_SCHEMA_VERSION);
+  int version = 0;
+  if (!annals_schema_version_read(database, path, &version, error)) {
+    return false;
+  }
+  g_autofree char *text = g_strdup_printf("%d", MAX(version, ANNALS_SCHEMA_VERSION));
   rocksdb_writeoptions_t *options = rocksdb_writeoptions_create();
   rocksdb_writeoptions_set_sync(options, 1);
   char *rocksdb_error = NULL;
@@ -107,6 +111,12 @@ bool annals_schema_version_put(const struct annals_database *database, const cha
     return false;
   }
   return true;
+}
+
+void annals_schema_version_batch(rocksdb_writebatch_t *batch) {
+  char text[VERSION_BYTES_MAX + 1];
+  g_snprintf(text, sizeof text, "%d", ANNALS_SCHEMA_VERSION_ENCRYPTED);
+  rocksdb_writebatch_put(batch, KEY, strlen(KEY), text, strlen(text));
 }
 
 /* ---- migration ----------------------------------------------------------------------------- */
@@ -175,7 +185,7 @@ bool annals_schema_version_settle(const struct annals_database *database,
   if (is_rebuilding(database)) {
     return refuse(error, "a repair of %s has not ended: run it again", options->path);
   }
-  if (version == ANNALS_SCHEMA_VERSION) {
+  if (version >= ANNALS_SCHEMA_VERSION) {
     return true;
   }
   if (version == 0) {

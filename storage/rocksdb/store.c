@@ -4,6 +4,7 @@
 #include "storage/outcome.h"
 #include "storage/rocksdb/backup.h"
 #include "storage/rocksdb/damage.h"
+#include "storage/rocksdb/data_keys.h"
 #include "storage/rocksdb/job.h"
 #include "storage/rocksdb/online_verify.h"
 
@@ -52,13 +53,14 @@ static enum annals_store_progress engine_read(struct annals_store *store,
 
 /* ---- get ----------------------------------------------------------------------------------- */
 
-/* OK with NULL: there is no record. */
-static enum annals_status get_record(struct annals_engine *engine, const char *arn,
-                                     enum annals_tier tier, GBytes **ret_record, char *ret_detail) {
+enum annals_status annals_engine_get_record(struct annals_engine *engine,
+                                            const struct annals_engine_key *key,
+                                            enum annals_tier tier, GBytes **ret_record,
+                                            char *ret_detail) {
   char *error = NULL;
   rocksdb_pinnableslice_t *slice = rocksdb_get_pinned_cf(
       engine->db, tier == ANNALS_TIER_CACHE ? engine->get_cached : engine->get_any,
-      engine->families[ANNALS_FAMILY_EXECUTIONS], arn, strlen(arn), &error);
+      engine->families[key->family], (const char *)key->bytes, key->size, &error);
   if (error != NULL) {
     enum annals_status status = annals_status_classify(error);
     g_strlcpy(ret_detail, error, ANNALS_STORE_DETAIL_BYTES);
@@ -79,6 +81,13 @@ static enum annals_status get_record(struct annals_engine *engine, const char *a
     rocksdb_pinnableslice_destroy(slice);
   }
   return ANNALS_STATUS_OK;
+}
+
+static enum annals_status get_record(struct annals_engine *engine, const char *arn,
+                                     enum annals_tier tier, GBytes **ret_record, char *ret_detail) {
+  const struct annals_engine_key key = {ANNALS_FAMILY_EXECUTIONS, (const uint8_t *)arn,
+                                        strlen(arn)};
+  return annals_engine_get_record(engine, &key, tier, ret_record, ret_detail);
 }
 
 /*
@@ -374,4 +383,6 @@ const struct annals_store_ops annals_engine_ops = {
     .close = engine_close,
     .backup = annals_engine_backup,
     .verify = annals_engine_verify,
+    .get_data_key = annals_engine_get_data_key,
+    .put_data_key = annals_engine_put_data_key,
 };

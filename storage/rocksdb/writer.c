@@ -32,6 +32,9 @@ struct annals_writer {
 };
 
 static struct annals_store_op *op_of(const struct annals_write *write) {
+  if (write->change != NULL) {
+    return &write->change->request->op;
+  }
   return write->append != NULL ? &write->append->op : &write->deletion->request->op;
 }
 
@@ -75,6 +78,9 @@ static enum annals_store_outcome stage_append(struct annals_writer *writer,
   if (append->record_bytes > 0) {
     stage_record(batch, append);
   }
+  if (append->data_key.ordinal > 0) {
+    annals_batch_put_data_key(batch, &append->data_key, true);
+  }
   append->last_id = draft->next.last_id;
   return ANNALS_STORE_OK;
 }
@@ -104,16 +110,33 @@ static enum annals_store_outcome stage_deletion(struct annals_writer *writer,
   return ANNALS_STORE_OK;
 }
 
+/* The same of a change of a data key: whatever the history ends with, it is still the same one. */
+static enum annals_store_outcome stage_change(struct annals_writer *writer,
+                                              const struct annals_data_key_change *change,
+                                              struct annals_tail_entry *entry) {
+  const struct annals_tail_draft *draft = annals_tail_entry_draft(entry);
+  guint life = draft != NULL ? draft->next.life : annals_tail_entry_tail(entry)->life;
+  if (life != change->life) {
+    return ANNALS_STORE_CONFLICT;
+  }
+  annals_batch_begin(&writer->batch, change->request->arn);
+  annals_batch_put_data_key(&writer->batch, &change->request->data_key, false);
+  return ANNALS_STORE_OK;
+}
+
 /* Checks one write against its tail and adds it to the batch; its outcome is what it will be if the
  * write succeeds. */
 static void stage(struct annals_writer *writer, struct annals_write *write) {
   struct annals_tail_entry *entry = write->entry;
   const struct annals_tail_draft *draft = annals_tail_entry_draft(entry);
   int64_t last_id = draft != NULL ? draft->next.last_id : annals_tail_entry_tail(entry)->last_id;
+  /* A data key that is destroyed needs no more room than a deletion. */
   enum annals_disk_room needed =
       write->append != NULL ? ANNALS_DISK_FOR_ALL : ANNALS_DISK_FOR_DELETIONS;
   enum annals_store_outcome outcome = ANNALS_STORE_NO_SPACE;
-  if (writer->room >= needed) {
+  if (writer->room >= needed && write->change != NULL) {
+    outcome = stage_change(writer, write->change, entry);
+  } else if (writer->room >= needed) {
     outcome = write->append != NULL ? stage_append(writer, write->append, entry, last_id)
                                     : stage_deletion(writer, write->deletion, entry, last_id);
   }
@@ -186,7 +209,7 @@ static void write_group(struct annals_writer *writer) {
   for (guint i = 0; i < writer->group->len; i++) {
     stage(writer, g_ptr_array_index(writer->group, i));
   }
-  if (writer->drafted->len == 0) {
+  if (rocksdb_writebatch_count(writer->batch.batch) == 0) {
     return;
   }
   int64_t begun_us = g_get_monotonic_time();
@@ -214,6 +237,9 @@ static void handle_group(struct annals_writer *writer) {
 }
 
 static size_t write_bytes(const struct annals_write *write) {
+  if (write->change != NULL) {
+    return write->change->request->data_key.record_bytes;
+  }
   return write->append != NULL
              ? annals_run_builder_bytes(annals_tail_entry_tail(write->entry), write->append)
              : annals_deletion_bytes(write->deletion);

@@ -19,10 +19,18 @@
 
 G_BEGIN_DECLS
 
-/* What is queued: an append, or a deletion whose keys are collected. The other one is NULL. */
+/* A data key's record to be put, which is as expected: checked while the tail had this life. */
+struct annals_data_key_change {
+  struct annals_store_put_data_key *request;
+  guint life;
+};
+
+/* What is queued: an append, a deletion whose keys are collected, or a change of a data key. The
+ * others are NULL. */
 struct annals_write {
   struct annals_store_append *append;
   const struct annals_deletion *deletion;
+  const struct annals_data_key_change *change;
   struct annals_tail_entry *entry; /* pinned; the writer unpins it */
   struct annals_write *next;
 };

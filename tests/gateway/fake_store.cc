@@ -3,9 +3,9 @@
 #include "storage/frame.h"
 #include "storage/handoff.h"
 
-const struct annals_store_ops FakeStore::ops = {"fake",           read,   tail,   record, append,
-                                                delete_execution, list,   health, close,  nullptr,
-                                                nullptr,          nullptr};
+const struct annals_store_ops FakeStore::ops = {"fake",           read,    tail,    record, append,
+                                                delete_execution, list,    health,  close,  nullptr,
+                                                nullptr,          nullptr, nullptr, nullptr};
 
 static std::string rank_of(const uint8_t *rank) {
   return std::string(reinterpret_cast<const char *>(rank), ANNALS_STORE_RANK_BYTES);

@@ -6,7 +6,8 @@ std::mutex WatchedStore::watched_lock;
 std::map<annals_store_op *, WatchedStore::Watched> WatchedStore::watched;
 
 const annals_store_ops WatchedStore::kOps = {
-    "watched", Read, Tail, Get, Append, Delete, List, Health, Close, nullptr, nullptr, nullptr,
+    "watched", Read,  Tail,    Get,     Append,  Delete,  List,
+    Health,    Close, nullptr, nullptr, nullptr, nullptr, nullptr,
 };
 
 WatchedStore::WatchedStore(annals_store *inner) : base_{{&kOps}, this}, inner_(inner) {

@@ -5,7 +5,7 @@
 #include "storage/handoff.h"
 #include "storage/outcome.h"
 
-enum { OPERATION_COUNT = 6 };
+enum { OPERATION_COUNT = 8 };
 
 struct faulty {
   struct annals_store store;
@@ -41,6 +41,8 @@ struct job {
     struct annals_store_append append;
     struct annals_store_delete deletion;
     struct annals_store_list list;
+    struct annals_store_get_data_key get_data_key;
+    struct annals_store_put_data_key put_data_key;
   } inner;
   struct annals_fault fault; /* outcome OK: none */
   int runs;
@@ -82,6 +84,9 @@ static void copy_result(struct job *job) {
     }
     case ANNALS_FAULTY_GET:
       ((struct annals_store_get *)job->outer)->record = job->inner.get.record;
+      break;
+    case ANNALS_FAULTY_GET_DATA_KEY:
+      ((struct annals_store_get_data_key *)job->outer)->record = job->inner.get_data_key.record;
       break;
     case ANNALS_FAULTY_APPEND:
       ((struct annals_store_append *)job->outer)->last_id = job->inner.append.last_id;
@@ -168,6 +173,12 @@ static void copy_request(struct job *job) {
     case ANNALS_FAULTY_DELETE:
       job->inner.deletion = *(struct annals_store_delete *)job->outer;
       break;
+    case ANNALS_FAULTY_GET_DATA_KEY:
+      job->inner.get_data_key = *(struct annals_store_get_data_key *)job->outer;
+      break;
+    case ANNALS_FAULTY_PUT_DATA_KEY:
+      job->inner.put_data_key = *(struct annals_store_put_data_key *)job->outer;
+      break;
     case ANNALS_FAULTY_LIST:
       job->inner.list = *(struct annals_store_list *)job->outer;
       job->inner.list.on_entry = forward_entry;
@@ -192,6 +203,10 @@ static enum annals_store_progress start_inner(struct job *job) {
       return inner->ops->get(inner, &job->inner.get);
     case ANNALS_FAULTY_DELETE:
       return inner->ops->delete_execution(inner, &job->inner.deletion);
+    case ANNALS_FAULTY_GET_DATA_KEY:
+      return inner->ops->get_data_key(inner, &job->inner.get_data_key);
+    case ANNALS_FAULTY_PUT_DATA_KEY:
+      return inner->ops->put_data_key(inner, &job->inner.put_data_key);
     case ANNALS_FAULTY_LIST:
       return inner->ops->list(inner, &job->inner.list);
     default:
@@ -290,6 +305,16 @@ static enum annals_store_progress faulty_list(struct annals_store *store,
   return call(store, &list->op, ANNALS_FAULTY_LIST);
 }
 
+static enum annals_store_progress faulty_get_data_key(struct annals_store *store,
+                                                      struct annals_store_get_data_key *get) {
+  return call(store, &get->op, ANNALS_FAULTY_GET_DATA_KEY);
+}
+
+static enum annals_store_progress faulty_put_data_key(struct annals_store *store,
+                                                      struct annals_store_put_data_key *put) {
+  return call(store, &put->op, ANNALS_FAULTY_PUT_DATA_KEY);
+}
+
 static enum annals_store_health faulty_health(struct annals_store *store) {
   struct faulty *faulty = (struct faulty *)store;
   pthread_mutex_lock(&faulty->lock);
@@ -328,6 +353,8 @@ static const struct annals_store_ops FAULTY_OPS = {
     .list = faulty_list,
     .health = faulty_health,
     .close = faulty_close,
+    .get_data_key = faulty_get_data_key,
+    .put_data_key = faulty_put_data_key,
 };
 
 /* ---- the thread and the controls ----------------------------------------------------------- */

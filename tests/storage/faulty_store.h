@@ -29,7 +29,9 @@ enum {
   ANNALS_FAULTY_APPEND = 1 << 3,
   ANNALS_FAULTY_DELETE = 1 << 4,
   ANNALS_FAULTY_LIST = 1 << 5,
-  ANNALS_FAULTY_ALL = (1 << 6) - 1,
+  ANNALS_FAULTY_GET_DATA_KEY = 1 << 6,
+  ANNALS_FAULTY_PUT_DATA_KEY = 1 << 7,
+  ANNALS_FAULTY_ALL = (1 << 8) - 1,
 };
 
 struct annals_fault {

@@ -66,5 +66,26 @@ TEST(FrameTest, RefusesWhatIsNoFrame) {
   EXPECT_EQ(Count(Frame("x") + "y"), -1);                                // something behind
 }
 
+TEST(FrameTest, NamesTheDataKeyOfWhatIsEncrypted) {
+  for (int64_t data_key : {int64_t{1}, int64_t{127}, int64_t{128}, (int64_t{1} << 35) - 1}) {
+    const std::string bytes = Frame("event", data_key);
+    annals_frame frame;
+    size_t offset = 0;
+    ASSERT_TRUE(annals_frame_next(reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size(),
+                                  &offset, &frame));
+    EXPECT_EQ(frame.data_key, data_key);
+    EXPECT_EQ(std::string(reinterpret_cast<const char *>(frame.event), frame.event_size), "event");
+    EXPECT_EQ(frame.size, bytes.size());
+    for (size_t size = 1; size < bytes.size(); size++) {
+      EXPECT_EQ(Count(bytes.substr(0, size)), -1) << size;
+    }
+  }
+  EXPECT_EQ(Count(std::string("\x12\x01\x00", 3)), -1);      // data key 0
+  EXPECT_EQ(Count(std::string("\x12\x00", 2)), -1);          // none
+  EXPECT_EQ(Count("\x12\x01\x81"), -1);                      // one without an end
+  EXPECT_EQ(Count(std::string("\x12\x02\x81\x00", 4)), -1);  // one that could be shorter
+  EXPECT_EQ(Count("\x12\x01\x01" + Frame("x")), 2);
+}
+
 }  // namespace
 }  // namespace annals_test

@@ -92,13 +92,13 @@ TEST_F(RocksdbOpenTest, RefusesADatabaseWithoutASchemaVersion) {
 }
 
 TEST_F(RocksdbOpenTest, RefusesANewerSchemaVersion) {
-  ASSERT_TRUE(annals_rocksdb_make_foreign(dir_.path().c_str(), "history", "3"));
+  ASSERT_TRUE(annals_rocksdb_make_foreign(dir_.path().c_str(), "history", "4"));
   Opened opened = OpenAt(dir_.path());
   EXPECT_EQ(opened.code, ANNALS_ROCKSDB_ERROR_FOREIGN);
   EXPECT_EQ(
       opened.message,
       dir_.path() +
-          " has schema version 3, of a newer program; this one knows versions 1 to 2: run the "
+          " has schema version 4, of a newer program; this one knows versions 1 to 3: run the "
           "newer program, or restore a backup that was made before it");
 }
 

@@ -87,15 +87,25 @@ std::string TakeBytes(GBytes *bytes) {
 
 }  // namespace
 
-std::string Frame(const std::string &event) {
-  std::string frame(1, static_cast<char>(ANNALS_FRAME_TAG));
-  size_t size = event.size();
-  while (size >= 0x80) {
-    frame.push_back(static_cast<char>((size & 0x7f) | 0x80));
-    size >>= 7;
+namespace {
+
+std::string Varint(uint64_t value) {
+  std::string bytes;
+  for (; value >= 0x80; value >>= 7) {
+    bytes.push_back(static_cast<char>((value & 0x7f) | 0x80));
   }
-  frame.push_back(static_cast<char>(size));
-  return frame + event;
+  bytes.push_back(static_cast<char>(value));
+  return bytes;
+}
+
+}  // namespace
+
+std::string Frame(const std::string &event, int64_t data_key) {
+  if (data_key > 0) {
+    const std::string inside = Varint(static_cast<uint64_t>(data_key)) + event;
+    return static_cast<char>(ANNALS_FRAME_ENCRYPTED_TAG) + Varint(inside.size()) + inside;
+  }
+  return static_cast<char>(ANNALS_FRAME_TAG) + Varint(event.size()) + event;
 }
 
 std::string EventOf(const std::string &arn, int64_t id, size_t size) {
@@ -188,6 +198,10 @@ PendingAppend::PendingAppend(annals_store *store, const std::string &arn, int64_
   state_->new_places = ViewPlaces(state_->options.new_places);
   append->new_places = state_->new_places.data();
   append->new_place_count = state_->new_places.size();
+  append->data_key.ordinal = options.data_key;
+  append->data_key.record =
+      reinterpret_cast<const uint8_t *>(state_->options.data_key_record.data());
+  append->data_key.record_bytes = state_->options.data_key_record.size();
   append->last_id = -1;
   state_->completion.Start(store, store->ops->append, append);
 }
@@ -430,6 +444,36 @@ BytesResult Get(annals_store *store, const std::string &arn) {
   if (result.outcome == ANNALS_STORE_OK) {
     result.bytes = TakeBytes(get.record);
   }
+  return result;
+}
+
+BytesResult GetDataKey(annals_store *store, const std::string &arn, int64_t ordinal) {
+  BytesResult result;
+  annals_store_get_data_key get = {};
+  Completion completion;
+  get.arn = arn.c_str();
+  get.ordinal = ordinal;
+  completion.Start(store, store->ops->get_data_key, &get);
+  annals_store_progress progress = completion.Wait();
+  Take(get.op, progress, &result);
+  if (result.outcome == ANNALS_STORE_OK) {
+    result.bytes = TakeBytes(get.record);
+  }
+  return result;
+}
+
+Result PutDataKey(annals_store *store, const std::string &arn, int64_t ordinal,
+                  const std::string &record, const std::string &expected) {
+  Result result;
+  annals_store_put_data_key put = {};
+  Completion completion;
+  put.arn = arn.c_str();
+  put.data_key = {ordinal, reinterpret_cast<const uint8_t *>(record.data()), record.size()};
+  put.expected = g_bytes_new(expected.data(), expected.size());
+  completion.Start(store, store->ops->put_data_key, &put);
+  annals_store_progress progress = completion.Wait();
+  Take(put.op, progress, &result);
+  g_bytes_unref(put.expected);
   return result;
 }
 

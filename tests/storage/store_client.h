@@ -15,8 +15,8 @@
 
 namespace annals_test {
 
-// An event's bytes as a frame.
-std::string Frame(const std::string &event);
+// An event's bytes as a frame: an encrypted one where it names a data key.
+std::string Frame(const std::string &event, int64_t data_key = 0);
 
 // The event that a test stores under an id: recognisable, of about that size.
 std::string EventOf(const std::string &arn, int64_t id, size_t size = 40);
@@ -73,6 +73,8 @@ struct AppendOptions {
   std::string record = {};
   std::vector<Place> old_places = {};
   std::vector<Place> new_places = {};
+  int64_t data_key = 0;
+  std::string data_key_record = {};
 };
 
 // An append under way.
@@ -156,6 +158,10 @@ ReadResult Read(annals_store *store, const std::string &arn, int64_t from_id, bo
 
 BytesResult Tail(annals_store *store, const std::string &arn);
 BytesResult Get(annals_store *store, const std::string &arn);
+
+BytesResult GetDataKey(annals_store *store, const std::string &arn, int64_t ordinal);
+Result PutDataKey(annals_store *store, const std::string &arn, int64_t ordinal,
+                  const std::string &record, const std::string &expected);
 
 }  // namespace annals_test
 
