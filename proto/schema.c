@@ -20,13 +20,16 @@ struct member_rule {
   size_t bytes_max;
   bool always;
   bool data;
+  bool secret;
 };
 
 static const struct member_rule member_rules[] = {
 #define ALWAYS true
 #define NONZERO false
-#define DATA true
-#define PLAIN false
+#define DATA true, false
+#define PLAIN false, false
+#define SECRET_DATA true, true
+#define SECRET false, true
 #define ANNALS_EVENT_MEMBER(message, field, bytes_max, written, kind) \
   {#message, #field, bytes_max, written, kind},
 #include "proto/event_members.def"
@@ -35,6 +38,8 @@ static const struct member_rule member_rules[] = {
 #undef NONZERO
 #undef DATA
 #undef PLAIN
+#undef SECRET_DATA
+#undef SECRET
 };
 
 /* Members of executions that AWS JSON writes also when zero or empty. */
@@ -142,6 +147,7 @@ static void apply_rule(struct annals_field *field, const char *message) {
       field->bytes_max = rule->bytes_max;
       field->always = rule->always;
       field->data = rule->data;
+      field->secret = rule->secret;
     }
   }
   for (size_t i = 0; i < G_N_ELEMENTS(execution_rules); i++) {

@@ -57,6 +57,7 @@ struct annals_field {
   size_t bytes_max; /* longest value, of a map: names and values together; 0: no limit */
   bool always;      /* AWS JSON writes it also when zero or empty */
   bool data;        /* execution data */
+  bool secret;      /* AWS's model calls it sensitive */
   bool natural;     /* a number that is never negative */
   bool details;     /* a member of HistoryEvent's oneof */
   const struct annals_names *names;     /* ENUM */

@@ -25,7 +25,7 @@ enum { OPTION_COUNT = G_N_ELEMENTS(options_table) };
 static const char config_group[] = "annalsd";
 
 /* Others read these. */
-static const char *const other_groups[] = {"retention", NULL};
+static const char *const other_groups[] = {"encryption", "retention", NULL};
 
 static const char summary[] =
     "Keeps the event histories of workflow executions and gives them back: over gRPC, and to AWS\n"
@@ -37,7 +37,8 @@ static const char description[] =
     "the\n"
     "environment, and the environment for more than the file. Its group [retention] has periods "
     "for\n"
-    "some state machines: ARN=30d or ARN=never, where * in the ARN stands for any characters.\n"
+    "some state machines: ARN=30d or ARN=never, where * in the ARN stands for any characters;\n"
+    "[encryption] has keys: ARN=KEY, ARN=KEY SECONDS of reuse of a data key, or ARN=none.\n"
     "\n"
     "When it is ready to serve, annalsd prints one line on standard output:\n"
     "  annalsd ready grpc=HOST:PORT gateway=HOST:PORT ops=HOST:PORT\n"

@@ -3,7 +3,7 @@
  * precedence.
  *
  * Floor 4. The table is option.def. What the file has beside the options is not read here
- * (retention_config.h).
+ * (retention_config.h, encryption_config.h).
  */
 #ifndef ANNALS_SERVER_OPTIONS_H_
 #define ANNALS_SERVER_OPTIONS_H_

@@ -2,64 +2,10 @@
 
 #include <string.h>
 
-/* Where the reader is. */
-struct reader {
-  struct annals_retention_policy *policy;
-  const char *path;
-  int line;
-  bool is_inside; /* the group */
-};
+#include "server/config_group.h"
 
-static bool take_rule(struct reader *reader, char *line, GError **error) {
-  g_autoptr(GError) why = NULL;
-  char *equals = strchr(line, '=');
-  if (equals == NULL) {
-    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                "%s:%d: [retention] ARN = PERIOD is expected", reader->path, reader->line);
-    return false;
-  }
-  *equals = '\0';
-  const char *pattern = g_strchomp(line);
-  if (!annals_retention_policy_add(reader->policy, pattern, g_strchug(equals + 1), &why)) {
-    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s:%d: [retention] %s: %s",
-                reader->path, reader->line, pattern, why->message);
-    return false;
-  }
-  return true;
-}
-
-static bool take_line(struct reader *reader, char *line, GError **error) {
-  reader->line++;
-  g_strstrip(line);
-  if (*line == '\0' || *line == '#') {
-    return true;
-  }
-  if (*line == '[') {
-    reader->is_inside = strcmp(line, "[retention]") == 0;
-    return true;
-  }
-  return !reader->is_inside || take_rule(reader, line, error);
-}
-
-static bool read_file(struct annals_retention_policy *policy, const char *path, GError **error) {
-  g_autofree char *text = NULL;
-  g_autoptr(GError) why = NULL;
-  struct reader reader = {.policy = policy, .path = path};
-  if (!g_file_get_contents(path, &text, NULL, &why)) {
-    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s", why->message);
-    return false;
-  }
-  if (!g_utf8_validate(text, -1, NULL)) {
-    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s: not UTF-8 text", path);
-    return false;
-  }
-  g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-  for (char **line = lines; *line != NULL; line++) {
-    if (!take_line(&reader, *line, error)) {
-      return false;
-    }
-  }
-  return true;
+static bool take_rule(void *policy, const char *pattern, const char *period, GError **error) {
+  return annals_retention_policy_add(policy, pattern, period, error);
 }
 
 static bool read_option(const char *text, int64_t *ret_s, GError **error) {
@@ -82,7 +28,8 @@ struct annals_retention_policy *annals_retention_config_read(const char *period,
     return NULL;
   }
   struct annals_retention_policy *policy = annals_retention_policy_new(period_s);
-  if (*path != '\0' && !read_file(policy, path, error)) {
+  const struct annals_config_group group = {"retention", "PERIOD", take_rule, policy};
+  if (*path != '\0' && !annals_config_group_read(&group, path, error)) {
     annals_retention_policy_free(policy);
     return NULL;
   }

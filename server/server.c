@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "proto/schema.h"
+#include "server/encryption_config.h"
 #include "server/gateway/gateway.h"
 #include "server/history/history.h"
 #include "server/history/quota.h"
@@ -59,6 +60,7 @@ struct annals_server {
   char *token_key_path; /* in the data directory; NULL: the key is elsewhere */
   struct annals_token_key *token_key;
   struct annals_key_service *key_service;
+  struct annals_encryption_policy *encryption;
   struct annals_schema *schema;
   struct annals_history *history;
   struct annals_gateway *gateway;
@@ -321,12 +323,22 @@ static bool open_key_service(struct annals_server *server, const struct annals_o
   return server->key_service != NULL;
 }
 
+static bool read_encryption(struct annals_server *server, const struct annals_options *options,
+                            GError **error) {
+  const char *path = options->config != NULL ? options->config : "";
+  const bool has_keys = annals_key_service_data_keys(server->key_service) != NULL;
+  server->encryption = annals_encryption_config_read(path, has_keys, error);
+  return server->encryption != NULL;
+}
+
 static void make_history(struct annals_server *server, const struct annals_options *options) {
   server->history = annals_history_new(&(struct annals_history_options){
       .store = server->store,
       .schema = server->schema,
       .token_key = server->token_key,
       .quotas = server->quotas,
+      .data_keys = annals_key_service_data_keys(server->key_service),
+      .encryption = server->encryption,
       .backup_dir = server->backup_dir,
       .backup_beside = server->token_key_path,
       .page_token_ttl_s = options->page_token_ttl,
@@ -372,9 +384,10 @@ bool annals_server_start(const struct annals_options *options, struct annals_ser
   server->trust = annals_trust_new(options, server->metrics, error);
   if (server->trust == NULL || !annals_resources_read(options, &server->resources, error) ||
       !read_quotas(server, options, error) || !read_retention(server, options, error) ||
-      !open_key_service(server, options, error) || !take_ports(server, options, error) ||
-      !start_tracing(server, options, error) || !start_ops(server, error) ||
-      !open_store(server, options, error) || !load_token_key(server, options, error)) {
+      !open_key_service(server, options, error) || !read_encryption(server, options, error) ||
+      !take_ports(server, options, error) || !start_tracing(server, options, error) ||
+      !start_ops(server, error) || !open_store(server, options, error) ||
+      !load_token_key(server, options, error)) {
     annals_server_free(server);
     return false;
   }
@@ -430,6 +443,7 @@ void annals_server_free(struct annals_server *server) {
   annals_store_metrics_stop(server->store_metrics);
   annals_history_free(server->history);
   annals_schema_free(server->schema);
+  annals_encryption_policy_free(server->encryption);
   annals_key_service_free(server->key_service);
   annals_token_key_free(server->token_key);
   if (server->store != NULL) {

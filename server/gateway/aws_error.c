@@ -153,6 +153,17 @@ static char *message_of(const GError *error) {
   }
 }
 
+/* The member that KmsInvalidStateException has beside its message. */
+static void append_key_state(const GError *error, struct annals_buffer *out) {
+  const char *state =
+      error->domain == ANNALS_ERROR ? annals_error_metadata_value(error, "kms_key_state") : NULL;
+  if (state != NULL) {
+    annals_buffer_append_text(out, ",\"kmsKeyState\":\"");
+    annals_buffer_append_text(out, state);
+    annals_buffer_append_byte(out, '"');
+  }
+}
+
 void annals_aws_error_append(const GError *error, struct annals_buffer *out) {
   const char *name = annals_aws_error_name(error);
   g_autofree char *message = message_of(error);
@@ -162,5 +173,6 @@ void annals_aws_error_append(const GError *error, struct annals_buffer *out) {
   annals_buffer_append_text(out, name);
   annals_buffer_append_text(out, "\",\"message\":");
   annals_aws_json_append_string(out, valid, strlen(valid));
+  append_key_state(error, out);
   annals_buffer_append_byte(out, '}');
 }

@@ -132,11 +132,12 @@ static enum MHD_Result answer(struct annals_call *call) {
     call->close = true;
   }
   size_t size;
+  GDestroyNotify free_bytes = annals_buffer_free_func(&body);
   uint8_t *bytes = annals_buffer_steal(&body, &size);
   struct MHD_Response *response =
-      MHD_create_response_from_buffer_with_free_callback(size, bytes, g_free);
+      MHD_create_response_from_buffer_with_free_callback(size, bytes, free_bytes);
   if (response == NULL) {
-    g_free(bytes);
+    free_bytes(bytes);
     return MHD_NO;
   }
   enum MHD_Result result =

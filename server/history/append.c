@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "proto/canonical.h"
+#include "server/history/append_cipher.h"
 #include "server/history/arn.h"
 #include "server/history/error.h"
 #include "server/history/event_text.h"
@@ -12,16 +13,19 @@
 
 /*
  *                overlap             first append's fields, or the status changes
- *   TAIL ──────────────► COMPARE ──► RECORD ──► WRITE ──► done
- *    │ └───────────────────┼────────► ▲ │         │
- *    ▲                     │            │         │
- *    └─────────────────────┴────────────┴─────────┘ another writer was faster, or has deleted it
+ *   TAIL ──────────────► COMPARE ──► RECORD ──► ENCRYPT ──► WRITE ──► done
+ *    │ └─────────────────┼─▲ ┼──────► ▲ │         ▲ │         │
+ *    ▲            DECRYPT└─┘ │          └─────────┼─┼────────►▲
+ *    └───────────────────────┴──────────┴─────────┴─┴─────────┘ another writer was faster, or has
+ *                                                              deleted it
  *
  * TAIL learns where the history ends, COMPARE reads the events that are stored already, RECORD gets
- * the execution's record, WRITE appends on condition that the history still ends there. Each state
- * may suspend, and any may fail. Events that are all stored end behind COMPARE or RECORD.
+ * the execution's record, WRITE appends on condition that the history still ends there. Where the
+ * history is encrypted, or is to be, DECRYPT gets a data key that COMPARE needs, and ENCRYPT one
+ * for the new events: the writer never waits for a key. Each state may suspend, and any may fail.
+ * Events that are all stored end behind COMPARE or RECORD.
  */
-enum step { STEP_TAIL, STEP_COMPARE, STEP_RECORD, STEP_WRITE };
+enum step { STEP_TAIL, STEP_COMPARE, STEP_DECRYPT, STEP_RECORD, STEP_ENCRYPT, STEP_WRITE };
 
 enum {
   ATTEMPTS_MAX = 100, /* each lost race means that another writer's append went in */
@@ -73,9 +77,15 @@ static bool compare_event(struct annals_append *append, const struct annals_fram
       head.id != id) {
     return fail(append, annals_history_damage_error("an event of the history"));
   }
-  if (id >= first_id && !is_same(append, (size_t)(id - first_id), stored, &head)) {
-    append->conflict_id = id;
-    return false;
+  if (id >= first_id) {
+    struct annals_frame plain = *stored;
+    if (!annals_append_decrypt(append, id, &plain)) {
+      return false;
+    }
+    if (!is_same(append, (size_t)(id - first_id), &plain, &head)) {
+      append->conflict_id = id;
+      return false;
+    }
   }
   append->last = head;
   append->compared_id = id;
@@ -120,7 +130,7 @@ static char *first_event_text(const struct annals_append *append, const char *js
 /* Makes what is known of an execution that these events create. Memory: clear it. */
 static void start_execution(const struct annals_append *append,
                             struct annals_execution *ret_execution) {
-  annals_append_request_execution(&append->request, ret_execution);
+  annals_append_request_execution(&append->request, &append->created_encryption, ret_execution);
   ret_execution->start_seconds = append->batch->events[0].settled_seconds;
   ret_execution->start_nanos = append->batch->events[0].settled_nanos;
   ret_execution->state_machine_version_arn = first_event_text(append, "stateMachineVersionArn");
@@ -165,11 +175,22 @@ static void prepare_new_record(struct annals_append *append, struct annals_execu
 
 static enum annals_progress advance(struct annals_append *append);
 
-static void resume(struct annals_store_op *op) {
-  struct annals_append *append = op->owner;
+static void resume_append(struct annals_append *append) {
   if (advance(append) == ANNALS_DONE) {
     append->on_done(append);
   }
+}
+
+static void resume(struct annals_store_op *op) {
+  resume_append(op->owner);
+}
+
+static void on_decryptor(struct annals_decryptor *decryptor) {
+  resume_append(decryptor->owner);
+}
+
+static void on_key(struct annals_key_fetch *fetch) {
+  resume_append(fetch->owner);
 }
 
 static enum annals_store_progress start_tail(struct annals_append *append) {
@@ -183,16 +204,21 @@ static enum annals_store_progress start_tail(struct annals_append *append) {
   return store->ops->tail(store, &append->tail);
 }
 
-/* Reads from the event before the first one given: its timestamp is the floor of the first's. */
+/* Has it read from the event before the first one given: its timestamp is the floor of the first's.
+ */
+static void begin_compare(struct annals_append *append) {
+  append->compared_id = MAX(append->batch->events[0].head.id - 1, 1) - 1;
+  append->adjusted_timestamp_count = 0;
+  append->last = (struct annals_event_head){0};
+  append->step = STEP_COMPARE;
+}
+
 static enum annals_store_progress start_compare(struct annals_append *append) {
   struct annals_store *store = store_of(append);
-  int64_t from_id = MAX(append->batch->events[0].head.id - 1, 1);
-  append->compared_id = from_id - 1;
-  append->last = (struct annals_event_head){0};
   append->read = (struct annals_store_read){
       .op = {.on_done = resume, .owner = append},
       .arn = append->request.execution_arn,
-      .from_id = from_id,
+      .from_id = append->compared_id + 1,
       .on_run = compare_run,
   };
   return store->ops->read(store, &append->read);
@@ -226,6 +252,7 @@ static enum annals_store_progress start_write(struct annals_append *append) {
       .new_places = append->new_places.places,
       .new_place_count = append->new_places.count,
   };
+  annals_append_add_data_key(append);
   if (append->frames.len == 0) {
     append->write.frames = batch->frames.data + batch->events[first].offset;
     append->write.frames_bytes = batch->frames.len - batch->events[first].offset;
@@ -239,8 +266,12 @@ static bool start_step(struct annals_append *append) {
       return start_tail(append) == ANNALS_STORE_DONE;
     case STEP_COMPARE:
       return start_compare(append) == ANNALS_STORE_DONE;
+    case STEP_DECRYPT:
+      return annals_decryptor_fetch(&append->decryptor) == ANNALS_DONE;
     case STEP_RECORD:
       return start_record(append) == ANNALS_STORE_DONE;
+    case STEP_ENCRYPT:
+      return annals_append_fetch_key(append, on_key) == ANNALS_DONE;
     case STEP_WRITE:
       return start_write(append) == ANNALS_STORE_DONE;
   }
@@ -263,6 +294,7 @@ static bool start_over(struct annals_append *append) {
   }
   g_clear_error(&append->error); /* what was compared is gone, and with it what was wrong */
   append->conflict_id = 0;
+  annals_append_clear_ciphers(append);
   append->step = STEP_TAIL;
   return true;
 }
@@ -274,8 +306,10 @@ static bool prepare_write(struct annals_append *append, struct annals_execution 
   }
   int raised;
   size_t first = stored_count(append);
+  const bool encrypts = annals_append_encrypts(append);
   annals_buffer_reset(&append->frames);
-  if (!annals_batch_settle(append->batch, first, &append->last, append->now_ms, &raised)) {
+  if (!annals_batch_settle(append->batch, first, &append->last, append->now_ms, &raised) &&
+      !encrypts) {
     annals_batch_compose(append->batch, first, &append->frames);
   }
   if (append->frames.failed) {
@@ -283,7 +317,7 @@ static bool prepare_write(struct annals_append *append, struct annals_execution 
   }
   append->adjusted_timestamp_count += raised;
   prepare_new_record(append, stored);
-  append->step = STEP_WRITE;
+  append->step = encrypts ? STEP_ENCRYPT : STEP_WRITE;
   return true;
 }
 
@@ -328,6 +362,7 @@ static bool take_tail(struct annals_append *append) {
   bool ok = annals_frame_next(bytes, size, &offset, &frame) &&
             annals_canonical_head(annals_history_options(append->history)->schema, frame.event,
                                   frame.event_size, &append->last);
+  append->data_key = ok ? frame.data_key : 0;
   g_clear_pointer(&append->tail.last_event, g_bytes_unref);
   return ok;
 }
@@ -336,6 +371,7 @@ static bool finish_tail(struct annals_append *append) {
   enum annals_store_outcome outcome = append->tail.op.outcome;
   if (outcome == ANNALS_STORE_NOT_FOUND) {
     append->last_id = 0;
+    append->data_key = 0;
   } else if (outcome != ANNALS_STORE_OK) {
     return fail(append, annals_history_read_error(&append->tail.op));
   } else if (!take_tail(append)) {
@@ -345,7 +381,7 @@ static bool finish_tail(struct annals_append *append) {
     return fail(append, gap_error(append));
   }
   if (stored_count(append) > 0) {
-    append->step = STEP_COMPARE;
+    begin_compare(append);
     return true;
   }
   return prepare_record(append);
@@ -364,6 +400,10 @@ static bool finish_compare(struct annals_append *append) {
   }
   if (append->conflict_id != 0) {
     return fail(append, conflict_error(append));
+  }
+  if (annals_decryptor_needs_key(&append->decryptor)) {
+    append->step = STEP_DECRYPT;
+    return true;
   }
   if (append->compared_id != first_id + (int64_t)stored_count(append) - 1) {
     return fail(append, annals_history_damage_error("events of the history are missing"));
@@ -390,6 +430,21 @@ static bool finish_record(struct annals_append *append) {
   return ok;
 }
 
+static bool finish_decrypt(struct annals_append *append) {
+  append->error = annals_decryptor_take_key(&append->decryptor);
+  append->step = STEP_COMPARE;
+  if (annals_decryptor_has_all(&append->decryptor)) {
+    begin_compare(append); /* with one read of one execution, unless that takes too many keys */
+  }
+  return append->error == NULL;
+}
+
+static bool finish_encrypt(struct annals_append *append) {
+  append->error = annals_append_encrypt(append, stored_count(append));
+  append->step = STEP_WRITE;
+  return append->error == NULL;
+}
+
 static bool finish_write(struct annals_append *append) {
   enum annals_store_outcome outcome = append->write.op.outcome;
   if (outcome == ANNALS_STORE_OK) {
@@ -413,8 +468,12 @@ static bool finish_step(struct annals_append *append) {
       return finish_tail(append);
     case STEP_COMPARE:
       return finish_compare(append);
+    case STEP_DECRYPT:
+      return finish_decrypt(append);
     case STEP_RECORD:
       return finish_record(append);
+    case STEP_ENCRYPT:
+      return finish_encrypt(append);
     case STEP_WRITE:
       return finish_write(append);
   }
@@ -466,6 +525,7 @@ enum annals_progress annals_append_run(struct annals_history *history,
   if (!annals_append_request_check(request, &append->error) || !is_allowed(append)) {
     return ANNALS_DONE;
   }
+  annals_append_begin_ciphers(append, on_decryptor);
   append->batch = annals_batch_new(annals_history_options(history)->schema, request->events,
                                    request->event_count, &append->error);
   if (append->batch == NULL) {
@@ -477,6 +537,7 @@ enum annals_progress annals_append_run(struct annals_history *history,
 
 void annals_append_clear(struct annals_append *append) {
   g_clear_error(&append->error);
+  annals_append_clear_ciphers(append);
   g_clear_pointer(&append->batch, annals_batch_free);
   annals_buffer_clear(&append->frames);
   drop_record(append);

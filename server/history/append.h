@@ -11,14 +11,17 @@
 #include "server/history/append_request.h"
 #include "server/history/batch.h"
 #include "server/history/cancel.h"
+#include "server/history/decryptor.h"
 #include "server/history/history.h"
+#include "server/history/key_fetch.h"
 #include "server/history/listing_place.h"
 
 G_BEGIN_DECLS
 
 /* One append under way, and the result. Zero it before use. */
 struct annals_append {
-  struct annals_append_request request; /* the events are not read any more once
+  struct annals_append_request request; /* where it does not say, the encryption is what the
+                                           configuration says; the events are not read any more once
                                            annals_append_run has returned; the strings are */
   void (*on_done)(struct annals_append *append);
   void *owner;                        /* the caller's own */
@@ -44,7 +47,12 @@ struct annals_append {
   struct annals_store_get get;
   struct annals_store_read read;
   struct annals_store_append write;
-  struct annals_buffer frames; /* of the new events, where timestamps had to be set or raised */
+  struct annals_encryption created_encryption; /* of the execution, if this creates it */
+  int64_t data_key;                  /* the ordinal of the last event's; 0: it is not encrypted */
+  struct annals_decryptor decryptor; /* of what is compared */
+  struct annals_key_fetch key;       /* of what is new */
+  struct annals_buffer frames; /* of the new events, where timestamps had to be set or raised, or
+                                  they are encrypted */
   uint8_t *record;
   size_t record_size; /* 0: the record and its places stay as they are */
   struct annals_listing_places old_places;
@@ -58,9 +66,9 @@ struct annals_append {
  *
  * Errors: INVALID_ARN, INVALID_REQUEST, PERMISSION_DENIED, INVALID_EVENT, LIMIT_EXCEEDED,
  *         EVENT_CONFLICT, EVENT_GAP, NO_SPACE, WRITES_STOPPED, OUTCOME_UNKNOWN, DATA_CORRUPTED,
- *         OVERLOADED. CANCELLED and DEADLINE_EXCEEDED when nobody waits before the events are
- *         handed to the store.
- * Memory: the caller clears the append when it is done with the result.
+ *         OVERLOADED; those of key_fetch.h where the history is encrypted, or is to be. CANCELLED
+ * and DEADLINE_EXCEEDED when nobody waits before the events are handed to the store. Memory: the
+ * caller clears the append when it is done with the result.
  */
 G_GNUC_WARN_UNUSED_RESULT
 enum annals_progress annals_append_run(struct annals_history *history,

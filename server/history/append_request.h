@@ -8,6 +8,7 @@
 
 #include "server/history/authorization.h"
 #include "server/history/batch.h"
+#include "server/history/encryption.h"
 #include "server/history/execution_record.h"
 
 G_BEGIN_DECLS
@@ -26,6 +27,7 @@ struct annals_append_request {
   const char *map_run_arn;
   int32_t item_count;
   const char *trace_header;
+  struct annals_encryption encryption;
 };
 
 /* Checks everything but the events. Errors: INVALID_ARN, INVALID_REQUEST naming the field. */
@@ -45,6 +47,7 @@ bool annals_append_request_check_unchanged(const struct annals_append_request *r
 
 /* Makes the execution that the request describes, without what events tell. Memory: clear it. */
 void annals_append_request_execution(const struct annals_append_request *request,
+                                     const struct annals_encryption *encryption,
                                      struct annals_execution *ret_execution);
 
 G_END_DECLS

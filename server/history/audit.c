@@ -141,10 +141,13 @@ static void complete(struct annals_audit *audit, const struct annals_execution *
     execution->map_run_arn = g_strdup(stored->map_run_arn);
     execution->item_count = stored->item_count;
     execution->trace_header = g_strdup(stored->trace_header);
+    execution->kms_key_id = g_strdup(stored->kms_key_id);
+    execution->reuse_seconds = stored->reuse_seconds;
   } else {
     execution->state_machine_arn = annals_execution_arn_state_machine(audit->arn);
     execution->map_run_arn = g_strdup("");
     execution->trace_header = g_strdup("");
+    execution->kms_key_id = g_strdup("");
   }
 }
 

@@ -232,6 +232,24 @@ void annals_batch_compose(const struct annals_batch *batch, size_t first,
   }
 }
 
+bool annals_batch_encrypt(const struct annals_batch *batch, size_t first,
+                          struct annals_event_cipher *cipher, struct annals_buffer *out) {
+  struct annals_buffer plain;
+  bool ok = true;
+  annals_buffer_init(&plain, ANNALS_BATCH_FRAMES_BYTES_MAX);
+  plain.secret = true;
+  for (size_t i = first; ok && i < batch->event_count; i++) {
+    const struct annals_batch_event *event = &batch->events[i];
+    annals_buffer_reset(&plain);
+    annals_canonical_append_timestamp(&plain, event->settled_seconds, event->settled_nanos);
+    annals_buffer_append(&plain, annals_batch_rest(batch, i), event->rest_size);
+    ok = !plain.failed &&
+         annals_event_cipher_encrypt(cipher, event->head.id, plain.data, plain.len, out);
+  }
+  annals_buffer_clear(&plain);
+  return ok;
+}
+
 bool annals_batch_changes_status(const struct annals_batch *batch, size_t first) {
   for (size_t i = first; i < batch->event_count; i++) {
     if (batch->events[i].status != ANNALS_STATUS_UNCHANGED) {

@@ -9,6 +9,7 @@
 #include "proto/buffer.h"
 #include "proto/canonical.h"
 #include "proto/schema.h"
+#include "server/history/event_cipher.h"
 #include "server/history/execution_record.h"
 
 G_BEGIN_DECLS
@@ -80,6 +81,12 @@ bool annals_batch_settle(struct annals_batch *batch, size_t first,
 /* Appends the frames of the events from first on, with their settled timestamps. */
 void annals_batch_compose(const struct annals_batch *batch, size_t first,
                           struct annals_buffer *out);
+
+/* The same, encrypted: with more bytes than the limits of what was sent tell. Returns false when
+ * memory is short. */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_batch_encrypt(const struct annals_batch *batch, size_t first,
+                          struct annals_event_cipher *cipher, struct annals_buffer *out);
 
 /* Tells whether any event from first on changes the status of the execution. */
 bool annals_batch_changes_status(const struct annals_batch *batch, size_t first);

@@ -1,5 +1,7 @@
 #include "server/history/describe.h"
 
+#include <string.h>
+
 #include "proto/canonical.h"
 #include "server/history/arn.h"
 #include "server/history/constraint.h"
@@ -16,7 +18,8 @@
  * RECORD tells which events there are to read; what is left is skipped. Events never change, so
  * what is read later than the record still goes with it, unless the execution was deleted and made
  * anew in between. The first event is read last and tells by its time whether that is so: the ends
- * of two executions may look the same. Each state may suspend, and any may fail.
+ * of two executions may look the same. An event that is encrypted is read again once there is its
+ * key. Each state may suspend, and any may fail.
  */
 enum step { STEP_RECORD, STEP_STOP_EVENT, STEP_FIRST_EVENT };
 
@@ -86,6 +89,26 @@ static bool is_of_record(const struct annals_describe *describe,
          head->nanos == (first ? execution->start_nanos : execution->stop_nanos);
 }
 
+/* Makes the event plain. Returns false when that fails, or takes a key first. */
+static bool decrypt(struct annals_describe *describe, struct annals_frame *frame) {
+  struct annals_frame plain;
+  switch (annals_decryptor_read(&describe->decryptor, wanted_id(describe), frame, &plain)) {
+    case ANNALS_DECRYPTED:
+      *frame = plain;
+      return true;
+    case ANNALS_DECRYPTED_NEEDS_KEY:
+      break;
+    case ANNALS_DECRYPTED_DAMAGED:
+      describe->error = annals_history_damage_error("an event of the history");
+      annals_history_name_damaged(describe->error, describe->request.execution_arn);
+      break;
+    case ANNALS_DECRYPTED_NO_MEMORY:
+      describe->error = annals_error_new(ANNALS_REASON_OVERLOADED, "no memory for this event");
+      break;
+  }
+  return false;
+}
+
 static void take_texts(struct annals_describe *describe, const struct annals_frame *frame) {
   const struct annals_schema *schema = annals_history_options(describe->history)->schema;
   if (describe->step == STEP_FIRST_EVENT) {
@@ -113,7 +136,9 @@ static bool take_run(struct annals_store_read *read, const struct annals_run *ru
     if (annals_canonical_head(schema, frame.event, frame.event_size, &head) &&
         is_of_record(describe, &head)) {
       describe->found = true;
-      take_texts(describe, &frame);
+      if (frame.data_key == 0 || decrypt(describe, &frame)) {
+        take_texts(describe, &frame);
+      }
     }
     break;
   }
@@ -124,20 +149,35 @@ static bool take_run(struct annals_store_read *read, const struct annals_run *ru
 
 static enum annals_progress advance(struct annals_describe *describe);
 
-static void resume(struct annals_store_op *op) {
-  struct annals_describe *describe = op->owner;
+static void resume_describe(struct annals_describe *describe) {
   if (advance(describe) == ANNALS_DONE) {
     describe->on_done(describe);
   }
 }
 
+static void resume(struct annals_store_op *op) {
+  resume_describe(op->owner);
+}
+
+static void on_key(struct annals_decryptor *decryptor) {
+  resume_describe(decryptor->owner);
+}
+
+/* May be of an execution that is encrypted. */
+static void drop_text(char **text) {
+  if (*text != NULL) {
+    explicit_bzero(*text, strlen(*text));
+  }
+  g_clear_pointer(text, g_free);
+}
+
 static void drop_result(struct annals_describe *describe) {
   g_clear_pointer(&describe->get.record, g_bytes_unref);
   annals_execution_clear(&describe->execution);
-  g_clear_pointer(&describe->input, g_free);
-  g_clear_pointer(&describe->output, g_free);
-  g_clear_pointer(&describe->failure_error, g_free);
-  g_clear_pointer(&describe->failure_cause, g_free);
+  drop_text(&describe->input);
+  drop_text(&describe->output);
+  drop_text(&describe->failure_error);
+  drop_text(&describe->failure_cause);
 }
 
 static bool start_record(struct annals_describe *describe) {
@@ -163,6 +203,9 @@ static bool start_event(struct annals_describe *describe) {
 }
 
 static bool start_step(struct annals_describe *describe) {
+  if (annals_decryptor_needs_key(&describe->decryptor)) {
+    return annals_decryptor_fetch(&describe->decryptor) == ANNALS_DONE;
+  }
   return describe->step == STEP_RECORD ? start_record(describe) : start_event(describe);
 }
 
@@ -209,6 +252,9 @@ static bool finish_event(struct annals_describe *describe) {
   if (!describe->found) {
     return begin_anew(describe);
   }
+  if (describe->error != NULL || annals_decryptor_needs_key(&describe->decryptor)) {
+    return describe->error == NULL;
+  }
   bool more = describe->step == STEP_STOP_EVENT;
   describe->step = STEP_FIRST_EVENT;
   return more;
@@ -216,6 +262,10 @@ static bool finish_event(struct annals_describe *describe) {
 
 /* Takes the result of the step that is done; returns whether there is another one. */
 static bool finish_step(struct annals_describe *describe) {
+  if (annals_decryptor_is_fetching(&describe->decryptor)) {
+    describe->error = annals_decryptor_take_key(&describe->decryptor);
+    return describe->error == NULL; /* the event is read again */
+  }
   return describe->step == STEP_RECORD ? finish_record(describe) : finish_event(describe);
 }
 
@@ -236,6 +286,9 @@ static enum annals_progress advance(struct annals_describe *describe) {
 enum annals_progress annals_describe_run(struct annals_history *history,
                                          struct annals_describe *describe) {
   describe->history = history;
+  annals_decryptor_begin(&describe->decryptor, history, describe->request.execution_arn);
+  describe->decryptor.on_done = on_key;
+  describe->decryptor.owner = describe;
   describe->error = check_request(history, &describe->request);
   if (describe->error != NULL) {
     return ANNALS_DONE;
@@ -248,5 +301,6 @@ enum annals_progress annals_describe_run(struct annals_history *history,
 void annals_describe_clear(struct annals_describe *describe) {
   g_clear_error(&describe->error);
   g_clear_pointer(&describe->doubted, g_bytes_unref);
+  annals_decryptor_clear(&describe->decryptor);
   drop_result(describe);
 }

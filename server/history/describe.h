@@ -8,6 +8,7 @@
 
 #include "server/history/authorization.h"
 #include "server/history/cancel.h"
+#include "server/history/decryptor.h"
 #include "server/history/execution_record.h"
 #include "server/history/history.h"
 
@@ -57,6 +58,7 @@ struct annals_describe {
   struct annals_history *history;
   struct annals_store_get get;
   struct annals_store_read read;
+  struct annals_decryptor decryptor;
   int step;
   GBytes *doubted; /* the record whose event was not there, when it was last so */
   bool found;      /* the event that the step is for */
@@ -66,9 +68,10 @@ struct annals_describe {
  * Describes an execution.
  *
  * Errors: INVALID_REQUEST (constraints, all of them, as violations), INVALID_ARN,
- *         PERMISSION_DENIED, EXECUTION_DOES_NOT_EXIST, DATA_CORRUPTED, in this order of precedence;
- *         CANCELLED and DEADLINE_EXCEEDED as soon as nobody waits.
- * Memory: the caller clears the description when it is done with the result.
+ *         PERMISSION_DENIED, EXECUTION_DOES_NOT_EXIST, those of key_fetch.h where the execution is
+ *         encrypted and data is asked for, DATA_CORRUPTED, in this order of precedence; CANCELLED
+ * and DEADLINE_EXCEEDED as soon as nobody waits. Memory: the caller clears the description when it
+ * is done with the result.
  */
 G_GNUC_WARN_UNUSED_RESULT
 enum annals_progress annals_describe_run(struct annals_history *history,

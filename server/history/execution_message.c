@@ -94,9 +94,15 @@ void annals_execution_append_description(struct annals_buffer *out,
   append_packed(out, &message.base);
 }
 
-void annals_execution_append_item_count(struct annals_buffer *out,
-                                        const struct annals_describe *describe) {
+void annals_execution_append_own(struct annals_buffer *out,
+                                 const struct annals_describe *describe) {
+  const struct annals_execution *execution = &describe->execution;
+  Annals__V1__EncryptionConfiguration encryption = ANNALS__V1__ENCRYPTION_CONFIGURATION__INIT;
+  encryption.type = ANNALS__V1__ENCRYPTION_TYPE__ENCRYPTION_TYPE_CUSTOMER_MANAGED_KMS_KEY;
+  encryption.kms_key_id = execution->kms_key_id;
+  encryption.kms_data_key_reuse_period_seconds = execution->reuse_seconds;
   Annals__V1__DescribeExecutionResponse message = ANNALS__V1__DESCRIBE_EXECUTION_RESPONSE__INIT;
-  message.item_count = describe->execution.item_count;
+  message.item_count = execution->item_count;
+  message.encryption_configuration = *execution->kms_key_id != '\0' ? &encryption : NULL;
   append_packed(out, &message.base);
 }

@@ -24,13 +24,12 @@ void annals_execution_append_item(struct annals_buffer *out, const char *executi
                                   const struct annals_execution *execution);
 
 /* Appends the DescribeExecutionResponse of a description that was made, without what AWS's has not:
- * item_count. */
+ * item_count and encryption_configuration. */
 void annals_execution_append_description(struct annals_buffer *out,
                                          const struct annals_describe *describe);
 
 /* Appends what that left out. */
-void annals_execution_append_item_count(struct annals_buffer *out,
-                                        const struct annals_describe *describe);
+void annals_execution_append_own(struct annals_buffer *out, const struct annals_describe *describe);
 
 G_END_DECLS
 

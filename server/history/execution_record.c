@@ -35,6 +35,8 @@ bool annals_execution_read(GBytes *record, struct annals_execution *ret_executio
       .item_count = message->item_count,
       .trace_header = g_strdup(message->trace_header),
       .redrive_count = message->redrive_count,
+      .kms_key_id = g_strdup(message->kms_key_id),
+      .reuse_seconds = message->kms_data_key_reuse_period_seconds,
   };
   if (message->stop_time != NULL) {
     ret_execution->stop_seconds = message->stop_time->seconds;
@@ -73,6 +75,8 @@ uint8_t *annals_execution_write(const struct annals_execution *execution, size_t
   message.item_count = execution->item_count;
   message.trace_header = execution->trace_header;
   message.redrive_count = execution->redrive_count;
+  message.kms_key_id = execution->kms_key_id;
+  message.kms_data_key_reuse_period_seconds = execution->reuse_seconds;
   message.redrive_time = execution->redrive_count > 0 ? &redrive : NULL;
   uint8_t *bytes = g_malloc(annals__internal__v1__execution_record__get_packed_size(&message));
   *ret_size = annals__internal__v1__execution_record__pack(&message, bytes);
@@ -99,5 +103,6 @@ void annals_execution_clear(struct annals_execution *execution) {
   g_free(execution->state_machine_alias_arn);
   g_free(execution->map_run_arn);
   g_free(execution->trace_header);
+  g_free(execution->kms_key_id);
   *execution = (struct annals_execution){0};
 }

@@ -34,6 +34,8 @@ struct annals_execution {
   int32_t redrive_count;
   int64_t redrive_seconds; /* of the last redrive, when there was one */
   int32_t redrive_nanos;
+  char *kms_key_id;      /* the key that it is encrypted under */
+  int32_t reuse_seconds; /* for how long one of its data keys is used */
 };
 
 /* Reads a record. Returns false, with nothing to clear, when it is damaged. */

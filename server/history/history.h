@@ -23,6 +23,8 @@ G_BEGIN_DECLS
 
 enum annals_progress { ANNALS_DONE, ANNALS_PENDING };
 
+struct annals_data_keys;
+struct annals_encryption_policy;
 struct annals_quotas;
 struct annals_token_key;
 struct annals_watchers;
@@ -32,12 +34,14 @@ struct annals_history_options {
   struct annals_store *store;
   const struct annals_schema *schema;
   const struct annals_token_key *token_key;
-  struct annals_quotas *quotas;     /* NULL: callers may call as often as they like */
-  const char *backup_dir;           /* absolute; backups are made below it; NULL: none are */
-  const char *backup_beside;        /* a file that goes into backups with the store; NULL: none */
-  int64_t page_token_ttl_s;         /* how long a page token is good for */
-  size_t page_bytes_max;            /* what a page may hold; 0: 3.5 MiB */
-  size_t page_scan_bytes_max;       /* what may be read for it; 0: 64 MiB */
+  struct annals_quotas *quotas;       /* NULL: callers may call as often as they like */
+  const char *backup_dir;             /* absolute; backups are made below it; NULL: none are */
+  const char *backup_beside;          /* a file that goes into backups with the store; NULL: none */
+  struct annals_data_keys *data_keys; /* where keys of histories come from; NULL: nowhere */
+  const struct annals_encryption_policy *encryption; /* NULL: what says nothing is not encrypted */
+  int64_t page_token_ttl_s;                          /* how long a page token is good for */
+  size_t page_bytes_max;                             /* what a page may hold; 0: 3.5 MiB */
+  size_t page_scan_bytes_max;                        /* what may be read for it; 0: 64 MiB */
   int64_t (*now_us)(void *context); /* microseconds since 1970; NULL: the machine's clock */
   void *now_context;
 };

@@ -13,12 +13,14 @@ enum { ENVELOPE_BYTES = 256 };
 /*
  *            token given                 all events fit, or the start time is known
  *   START ──────────────► VERIFY ──► READ ──────────────────────────────────► done
- *     └────────────────────────────► ▲ └──────────────► SIGN ────────────────► ▲
+ *     └────────────────────────────► ▲ │└─────────────► SIGN ────────────────► ▲
+ *                                    └─┘ KEY
  *
- * VERIFY and SIGN get the execution's record, for its start time; each state may suspend, and any
- * may fail.
+ * VERIFY and SIGN get the execution's record, for its start time; KEY gets a data key that an event
+ * needs, and the page is read from its beginning: so it is of one read, and of one execution. Each
+ * state may suspend, and any may fail.
  */
-enum step { STEP_VERIFY, STEP_READ, STEP_SIGN };
+enum step { STEP_VERIFY, STEP_READ, STEP_KEY, STEP_SIGN };
 
 /* --- what is asked for --- */
 
@@ -71,6 +73,30 @@ static void note_start(struct annals_page *page, const struct annals_frame *fram
   }
 }
 
+/* Makes a plain event of one that is encrypted, as far as is asked for. Returns false when there is
+ * none, for now or for good. */
+static bool decrypt_event(struct annals_page *page, const struct annals_frame *frame,
+                          struct annals_frame *ret_plain) {
+  enum annals_decrypted decrypted =
+      page->request.include_execution_data
+          ? annals_decryptor_read(&page->decryptor, page->next_id, frame, ret_plain)
+          : annals_decryptor_redact(&page->decryptor, frame, ret_plain);
+  switch (decrypted) {
+    case ANNALS_DECRYPTED:
+      return true;
+    case ANNALS_DECRYPTED_NEEDS_KEY:
+      page->more = page->event_count > 0 && annals_decryptor_is_full(&page->decryptor);
+      break;
+    case ANNALS_DECRYPTED_DAMAGED:
+      page->damaged = true;
+      break;
+    case ANNALS_DECRYPTED_NO_MEMORY:
+      page->events.failed = true;
+      break;
+  }
+  return false;
+}
+
 /* Puts the event with page->next_id into the page; returns whether more may follow. */
 static bool take_event(struct annals_page *page, const struct annals_frame *frame) {
   const struct annals_history_options *options = annals_history_options(page->history);
@@ -84,6 +110,14 @@ static bool take_event(struct annals_page *page, const struct annals_frame *fram
   }
   if (page->next_id == 1 && !page->start_known) {
     note_start(page, frame);
+  }
+  struct annals_frame plain;
+  if (frame->data_key != 0) {
+    if (!decrypt_event(page, frame, &plain)) {
+      return false;
+    }
+    page->events.secret = true;
+    frame = &plain;
   }
   size_t len = page->events.len;
   if (!page->encode(page, frame)) {
@@ -155,11 +189,14 @@ static bool take_run(struct annals_store_read *read, const struct annals_run *ru
 
 static enum annals_progress advance(struct annals_page *page);
 
-static void resume(struct annals_store_op *op) {
-  struct annals_page *page = op->owner;
+static void resume_page(struct annals_page *page) {
   if (advance(page) == ANNALS_DONE) {
     page->on_done(page);
   }
+}
+
+static void resume(struct annals_store_op *op) {
+  resume_page(op->owner);
 }
 
 static bool start_get(struct annals_page *page) {
@@ -173,6 +210,10 @@ static bool start_get(struct annals_page *page) {
 
 static bool start_read(struct annals_page *page) {
   struct annals_store *store = annals_history_options(page->history)->store;
+  page->next_id = page->first_id;
+  page->event_count = 0;
+  page->scanned_bytes = 0;
+  annals_buffer_reset(&page->events);
   page->read = (struct annals_store_read){
       .op = {.on_done = resume, .owner = page},
       .arn = page->request.execution_arn,
@@ -181,6 +222,16 @@ static bool start_read(struct annals_page *page) {
       .on_run = take_run,
   };
   return store->ops->read(store, &page->read) == ANNALS_STORE_DONE;
+}
+
+static void on_key(struct annals_decryptor *decryptor) {
+  resume_page(decryptor->owner);
+}
+
+static bool start_key(struct annals_page *page) {
+  page->decryptor.on_done = on_key;
+  page->decryptor.owner = page;
+  return annals_decryptor_fetch(&page->decryptor) == ANNALS_DONE;
 }
 
 static GError *store_error(const struct annals_page *page, const struct annals_store_op *op) {
@@ -245,7 +296,16 @@ static void write_token(struct annals_page *page) {
 
 /* Starts the step that is next. */
 static bool start_step(struct annals_page *page) {
-  return page->step == STEP_READ ? start_read(page) : start_get(page);
+  switch ((enum step)page->step) {
+    case STEP_READ:
+      return start_read(page);
+    case STEP_KEY:
+      return start_key(page);
+    case STEP_VERIFY:
+    case STEP_SIGN:
+      break;
+  }
+  return start_get(page);
 }
 
 /* Takes the result of the step that is done; returns whether there is another one. */
@@ -255,8 +315,16 @@ static bool finish_step(struct annals_page *page) {
       finish_verify(page);
       page->step = STEP_READ;
       return page->error == NULL;
+    case STEP_KEY:
+      page->error = annals_decryptor_take_key(&page->decryptor);
+      page->step = STEP_READ;
+      return page->error == NULL;
     case STEP_READ:
       finish_read(page);
+      if (page->error == NULL && !page->more && annals_decryptor_needs_key(&page->decryptor)) {
+        page->step = STEP_KEY;
+        return true;
+      }
       page->step = STEP_SIGN;
       if (page->error != NULL || !page->more) {
         return false;
@@ -293,6 +361,7 @@ static enum annals_progress advance(struct annals_page *page) {
 enum annals_progress annals_page_get(struct annals_history *history, struct annals_page *page) {
   page->history = history;
   annals_buffer_init(&page->events, ANNALS_PAGE_BUFFER_BYTES_MAX);
+  annals_decryptor_begin(&page->decryptor, history, page->request.execution_arn);
   page->error = check_request(&page->request);
   if (page->error != NULL ||
       !annals_authorize(history, page->request.principal, ANNALS_ACTION_GET_EXECUTION_HISTORY,
@@ -308,11 +377,13 @@ enum annals_progress annals_page_get(struct annals_history *history, struct anna
     }
     page->step = STEP_VERIFY;
   }
+  page->first_id = page->next_id;
   return start_step(page) ? advance(page) : ANNALS_PENDING;
 }
 
 void annals_page_clear(struct annals_page *page) {
   g_clear_error(&page->error);
   annals_buffer_clear(&page->events);
+  annals_decryptor_clear(&page->decryptor);
   g_clear_pointer(&page->next_token, g_free);
 }

@@ -9,6 +9,7 @@
 #include "proto/buffer.h"
 #include "server/history/authorization.h"
 #include "server/history/cancel.h"
+#include "server/history/decryptor.h"
 #include "server/history/history.h"
 #include "storage/frame.h"
 
@@ -49,7 +50,8 @@ struct annals_page {
   const struct annals_cancel *cancel; /* whether anybody waits; NULL: always */
 
   GError *error;               /* result: NULL, or why there is no page */
-  struct annals_buffer events; /* result: what encode made of the events */
+  struct annals_buffer events; /* result: what encode made of the events; of encrypted ones without
+                                  execution data, all that is encrypted is left out */
   int32_t event_count;         /* result */
   char *next_token;            /* result: NULL on the last page */
 
@@ -57,8 +59,10 @@ struct annals_page {
   struct annals_history *history;
   struct annals_store_read read;
   struct annals_store_get get;
+  struct annals_decryptor decryptor;
   int step;
-  int64_t next_id; /* the first id that is not in the page */
+  int64_t first_id; /* where reading begins */
+  int64_t next_id;  /* the first id that is not in the page */
   int64_t start_seconds;
   int32_t start_nanos;
   bool start_known;
@@ -73,7 +77,8 @@ struct annals_page {
  *
  * Shape:  events in order of their ids, or in reverse; next_token exactly when there are more.
  * Errors: INVALID_REQUEST (constraints, all of them, as violations), INVALID_ARN,
- *         PERMISSION_DENIED, INVALID_TOKEN, EXECUTION_DOES_NOT_EXIST, DATA_CORRUPTED, OVERLOADED,
+ *         PERMISSION_DENIED, INVALID_TOKEN, EXECUTION_DOES_NOT_EXIST, those of key_fetch.h where
+ *         events are encrypted and execution data is asked for, DATA_CORRUPTED, OVERLOADED,
  *         in this order of precedence; CANCELLED and DEADLINE_EXCEEDED as soon as nobody waits.
  * Memory: the caller clears the page when it is done with the result.
  * Cost:   events in the cache are read on the calling thread.

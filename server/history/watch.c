@@ -15,11 +15,12 @@
  *    └────── REST ◄──────────────────────────────────────────────────────────────────┘
  *      changed │ changed, while waiting: READ
  *
- * READ begins to read events, TAKE gives them; TAIL asks for the last event of a history of which
- * none have been given, LOOK looks whether it is a terminal one. REST ends the watch, or waits for
- * a change since before the last READ.
+ * READ begins to read events, TAKE gives them, or finds that the first one takes a key: KEY gets
+ * it, and goes on with READ; TAIL asks for the last event of a history of which none have been
+ * given, LOOK looks whether it is a terminal one. REST ends the watch, or waits for a change since
+ * before the last READ.
  */
-enum step { STEP_READ, STEP_TAKE, STEP_TAIL, STEP_LOOK, STEP_REST };
+enum step { STEP_READ, STEP_TAKE, STEP_KEY, STEP_TAIL, STEP_LOOK, STEP_REST };
 
 /* Beside enum annals_watch_progress: the next step may be taken. */
 enum { GO_ON = -1 };
@@ -49,6 +50,11 @@ static void on_read(struct annals_store_op *op) {
   watch->on_read(watch);
 }
 
+static void on_key(struct annals_decryptor *decryptor) {
+  struct annals_watch *watch = decryptor->owner;
+  watch->on_read(watch);
+}
+
 static void on_change(struct annals_watcher *watcher) {
   struct annals_watch *watch =
       (struct annals_watch *)((char *)watcher - offsetof(struct annals_watch, watcher));
@@ -69,11 +75,38 @@ static bool note_end(struct annals_watch *watch, const struct annals_frame *fram
   return type != NULL;
 }
 
+/* Makes the event plain. Returns false when that fails, or takes a key first. */
+static bool decrypt(struct annals_watch *watch, const struct annals_frame *frame,
+                    struct annals_frame *ret_plain) {
+  switch (annals_decryptor_read(&watch->decryptor, watch->next_id, frame, ret_plain)) {
+    case ANNALS_DECRYPTED:
+      watch->events.secret = true;
+      return true;
+    case ANNALS_DECRYPTED_NEEDS_KEY:
+      watch->has_more = true;
+      break;
+    case ANNALS_DECRYPTED_DAMAGED:
+      watch->damaged = true;
+      break;
+    case ANNALS_DECRYPTED_NO_MEMORY:
+      watch->events.failed = true;
+      break;
+  }
+  return false;
+}
+
 /* Gives the event with next_id; returns whether another one may follow. */
 static bool take_event(struct annals_watch *watch, const struct annals_frame *frame) {
   if (watch->event_count > 0 && watch->events.len + frame->size > ANNALS_WATCH_BYTES) {
     watch->has_more = true;
     return false;
+  }
+  struct annals_frame plain;
+  if (frame->data_key != 0) {
+    if (!decrypt(watch, frame, &plain)) {
+      return false;
+    }
+    frame = &plain;
   }
   if (!watch->encode(watch, frame) || !note_end(watch, frame)) {
     watch->damaged = true;
@@ -136,12 +169,23 @@ static int take(struct annals_watch *watch) {
   if (watch->damaged) {
     return fail(watch, annals_history_damage_error("an event of the history"));
   }
+  if (watch->event_count == 0 && annals_decryptor_needs_key(&watch->decryptor)) {
+    watch->step = STEP_KEY;
+    return annals_decryptor_fetch(&watch->decryptor) == ANNALS_DONE ? GO_ON : ANNALS_WATCH_READING;
+  }
+  annals_decryptor_clear(&watch->decryptor);
   if (watch->event_count > 0) {
     watch->step = watch->has_more ? STEP_READ : STEP_REST;
     return ANNALS_WATCH_EVENTS;
   }
   watch->step = watch->knows_end ? STEP_REST : STEP_TAIL;
   return GO_ON;
+}
+
+static int take_key(struct annals_watch *watch) {
+  GError *error = annals_decryptor_take_key(&watch->decryptor);
+  watch->step = STEP_READ;
+  return error != NULL ? fail(watch, error) : GO_ON;
 }
 
 static int start_tail(struct annals_watch *watch) {
@@ -206,6 +250,8 @@ static int run_step(struct annals_watch *watch) {
       return start_read(watch);
     case STEP_TAKE:
       return take(watch);
+    case STEP_KEY:
+      return take_key(watch);
     case STEP_TAIL:
       return start_tail(watch);
     case STEP_LOOK:
@@ -251,6 +297,9 @@ enum annals_watch_progress annals_watch_begin(struct annals_history *history,
   watch->next_id = MAX(watch->request.from_event_id, 1);
   watch->step = STEP_READ;
   annals_buffer_init(&watch->events, ANNALS_WATCH_BUFFER_BYTES_MAX);
+  annals_decryptor_begin(&watch->decryptor, history, watch->request.execution_arn);
+  watch->decryptor.on_done = on_key;
+  watch->decryptor.owner = watch;
   GError *error = check_request(history, &watch->request);
   if (error != NULL) {
     return (enum annals_watch_progress)fail(watch, error);
@@ -274,4 +323,5 @@ void annals_watch_clear(struct annals_watch *watch) {
   annals_watchers_leave(annals_history_watchers(watch->history), &watch->watcher);
   g_clear_error(&watch->error);
   annals_buffer_clear(&watch->events);
+  annals_decryptor_clear(&watch->decryptor);
 }

@@ -11,6 +11,7 @@
 #include "proto/buffer.h"
 #include "server/history/authorization.h"
 #include "server/history/cancel.h"
+#include "server/history/decryptor.h"
 #include "server/history/history.h"
 #include "server/history/watchers.h"
 #include "storage/frame.h"
@@ -58,6 +59,7 @@ struct annals_watch {
   struct annals_watch_version version; /* before the last read began */
   struct annals_store_read read;
   struct annals_store_tail tail;
+  struct annals_decryptor decryptor; /* lets go of its keys with each batch of events */
   int step;
   int64_t next_id; /* the first id that has not been given */
   bool ends_here;  /* the event before next_id is a terminal one */
@@ -79,7 +81,8 @@ enum annals_watch_progress {
  * Begins a watch.
  *
  * Errors (of this and of annals_watch_next): INVALID_REQUEST, INVALID_ARN, PERMISSION_DENIED,
- *         EXECUTION_DOES_NOT_EXIST, also when it is deleted, DATA_CORRUPTED, OVERLOADED; CANCELLED
+ *         EXECUTION_DOES_NOT_EXIST, also when it is deleted, those of key_fetch.h where events are
+ *         encrypted, DATA_CORRUPTED, OVERLOADED; CANCELLED
  *         and DEADLINE_EXCEEDED when nobody waits.
  * Memory: the caller clears the watch, not while it is READING.
  * Cost:   events in the cache are read on the calling thread.

@@ -17,6 +17,7 @@ bool annals_rpc_append_read(struct annals_rpc_call *call, const uint8_t *bytes, 
       .map_run_arn = request->map_run_arn,
       .item_count = request->item_count,
       .trace_header = request->trace_header,
+      .encryption = request->encryption,
   };
   append->append.cancel = &call->cancel;
   return true;

@@ -122,6 +122,39 @@ static bool take_event(const struct annals_wire_field *wire, GArray *events, GEr
   return true;
 }
 
+static bool take_encryption_field(const struct annals_wire_field *wire, void *data,
+                                  GError **error) {
+  struct annals_encryption *encryption = data;
+  char *kms_key_id = (char *)encryption->kms_key_id;
+  int32_t type = 0;
+  bool ok;
+  switch (wire->number) {
+    case 1:
+      ok = take_int32(wire, "encryption_configuration.type", &type, error);
+      encryption->type = type;
+      return ok;
+    case 2:
+      ok = take_text(wire, "encryption_configuration.kms_key_id", &kms_key_id, error);
+      encryption->kms_key_id = kms_key_id;
+      return ok;
+    case 3:
+      return take_int32(wire, "encryption_configuration.kms_data_key_reuse_period_seconds",
+                        &encryption->reuse_seconds, error);
+    default:
+      return unknown_field(wire, error);
+  }
+}
+
+/* Parts are merged, as of any message. */
+static bool take_encryption(const struct annals_wire_field *wire,
+                            struct annals_encryption *encryption, GError **error) {
+  if (wire->type != ANNALS_WIRE_BYTES) {
+    return invalid(error, "encryption_configuration", "has the wrong wire type");
+  }
+  encryption->given = true;
+  return read_fields(wire->bytes, wire->size, take_encryption_field, encryption, error);
+}
+
 static bool take_append_field(const struct annals_wire_field *wire, void *data, GError **error) {
   struct annals_rpc_append_request *request = data;
   switch (wire->number) {
@@ -137,6 +170,8 @@ static bool take_append_field(const struct annals_wire_field *wire, void *data, 
       return take_int32(wire, "item_count", &request->item_count, error);
     case 6:
       return take_text(wire, "trace_header", &request->trace_header, error);
+    case 7:
+      return take_encryption(wire, &request->encryption, error);
     default:
       return unknown_field(wire, error);
   }
@@ -150,6 +185,7 @@ bool annals_rpc_append_request_read(const uint8_t *bytes, size_t size,
       .state_machine_arn = g_strdup(""),
       .map_run_arn = g_strdup(""),
       .trace_header = g_strdup(""),
+      .encryption = {.kms_key_id = g_strdup("")},
   };
   return read_fields(bytes, size, take_append_field, ret_request, error);
 }
@@ -160,6 +196,7 @@ void annals_rpc_append_request_clear(struct annals_rpc_append_request *request) 
   g_free(request->state_machine_arn);
   g_free(request->map_run_arn);
   g_free(request->trace_header);
+  g_free((char *)request->encryption.kms_key_id);
   *request = (struct annals_rpc_append_request){0};
 }
 

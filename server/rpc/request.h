@@ -23,6 +23,7 @@ struct annals_rpc_append_request {
   char *map_run_arn;
   int32_t item_count;
   char *trace_header;
+  struct annals_encryption encryption; /* its kms_key_id is owned */
 };
 
 /*

@@ -48,6 +48,20 @@ TEST(AwsError, HasTheDomainsFailuresInAwssWords) {
             model("ThrottlingException", "Rate exceeded"));
 }
 
+TEST(AwsError, TellsTheStateOfAKey) {
+  GError *error = annals_error_new(ANNALS_REASON_KMS_INVALID_STATE, "disabled");
+  annals_error_add_metadata(error, "kms_key_state", "DISABLED");
+  std::string text = model("KmsInvalidStateException", "disabled");
+  text.insert(text.size() - 1, ",\"kmsKeyState\":\"DISABLED\"");
+  EXPECT_EQ(body(error), text);
+  EXPECT_EQ(body(annals_error_new(ANNALS_REASON_KMS_INVALID_STATE, "of some kind")),
+            model("KmsInvalidStateException", "of some kind"));
+  EXPECT_EQ(body(annals_error_new(ANNALS_REASON_KMS_ACCESS_DENIED, "no")),
+            model("KmsAccessDeniedException", "no"));
+  EXPECT_EQ(body(annals_error_new(ANNALS_REASON_KMS_THROTTLED, "later")),
+            model("KmsThrottlingException", "later"));
+}
+
 TEST(AwsError, JoinsViolations) {
   GError *error = annals_error_new(ANNALS_REASON_INVALID_REQUEST, "not shown");
   annals_error_add_violation(error, "execution_arn", nullptr, "Member must not be null");

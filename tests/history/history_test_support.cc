@@ -85,6 +85,7 @@ Members MembersOf(const annals_execution &it) {
   Add(&members, "alias", it.state_machine_alias_arn);
   Add(&members, "map_run", it.map_run_arn);
   Add(&members, "trace_header", it.trace_header);
+  Add(&members, "kms_key_id", it.kms_key_id);
   return members;
 }
 
@@ -179,6 +180,10 @@ Appended HistoryTest::Append(const std::vector<std::string> &events, const std::
   append.request.map_run_arn = first.map_run_arn.c_str();
   append.request.item_count = first.item_count;
   append.request.trace_header = first.trace_header.c_str();
+  append.request.encryption.given = first.encryption_type >= 0;
+  append.request.encryption.type = first.encryption_type;
+  append.request.encryption.kms_key_id = first.kms_key_id.c_str();
+  append.request.encryption.reuse_seconds = first.reuse_seconds;
   if (annals_append_run(history_, &append) == ANNALS_PENDING) {
     done.get_future().wait();
   }

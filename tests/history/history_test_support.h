@@ -58,6 +58,9 @@ struct FirstAppend {
   std::string map_run_arn;
   int32_t item_count = 0;
   std::string trace_header;
+  int encryption_type = -1; /* not given */
+  std::string kms_key_id = {};
+  int32_t reuse_seconds = 0;
 };
 
 struct PageQuery {

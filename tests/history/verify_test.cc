@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/history/scripted_keys.h"
 #include "tests/history/verify_fixture.h"
 
 namespace annals_test {
@@ -162,6 +163,37 @@ TEST_F(VerifyTest, HistoriesThatAreNotWholeAreFoundAndLeftAlone) {
   EXPECT_EQ(Verify().faults, faults);
   EXPECT_EQ(Verify(ANNALS_ROCKSDB_REPAIR).faults, faults);
   EXPECT_EQ(Dump("history"), history);
+}
+
+TEST_F(VerifyTest, DataKeysAreFoundMissing) {
+  ScriptedKeys script;
+  annals_data_keys_options keys = {};
+  keys.provider = script.provider();
+  annals_data_keys *data_keys = annals_data_keys_new(&keys, nullptr);
+  ASSERT_NE(data_keys, nullptr);
+  options_.data_keys = data_keys;
+  Reopen();
+  FirstAppend first;
+  first.encryption_type = ANNALS_ENCRYPTION_CUSTOMER_MANAGED_KMS_KEY;
+  first.kms_key_id = "k";
+  const std::string arn = ArnOf("A", "secret");
+  ASSERT_TRUE(Append(Chain(150), arn, first).ok);
+  ASSERT_TRUE(Append(Chain(3), ArnOf("B", "plain")).ok);
+  now_us_ += 600 * G_USEC_PER_SEC;
+  annals_data_keys_forget(data_keys, arn.c_str());
+  ASSERT_TRUE(Append({Entered(151)}, arn).ok);
+  EXPECT_EQ(Verify().faults, Lines());
+  EXPECT_EQ(Dump("default"), (Entries{{"schema", "3"}}));
+  const std::string prefix = arn + std::string("\0W", 2) + std::string(7, '\0');
+  Remove("history", prefix + "\x02");
+  EXPECT_EQ(Verify().faults, Lines({"history A:secret: the record of data key 2 is missing"}));
+  Put("history", prefix + "\x02", "x");
+  Remove("history", prefix + "\x01");
+  EXPECT_EQ(Verify(ANNALS_ROCKSDB_REPAIR).faults,
+            Lines({"history A:secret: the record of data key 1 is missing"}));
+  EXPECT_EQ(Dump("default"), (Entries{{"schema", "3"}})) << "a repair makes it older";
+  Leave();
+  annals_data_keys_free(data_keys);
 }
 
 TEST_F(VerifyTest, MarkersAreRepaired) {

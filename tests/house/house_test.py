@@ -146,6 +146,22 @@ class HouseTest(unittest.TestCase):
         names = [name for name, _ in functions("server/main.c")]
         self.assertTrue(any(name.startswith("int main(") for name in names), names)
 
+    def test_secret_members_are_those_of_the_model(self):
+        path = os.path.join(ROOT, "..", "shared", "guides", "AWS_MODEL.md")
+        if not os.path.exists(path):
+            self.skipTest("the guides are not here")
+        with open(path, encoding="utf-8") as f:
+            model = f.read()
+        wanted = {("StateExitedEventDetails", "assigned_variables")}  # its values are in a shape
+        for message, members in re.findall(r"^\| \w+EventDetails\b[^|]*\| (\w+) \| (.*) \|$", model,
+                                           re.M):
+            for member in re.findall(r"(\w+)\*?: \w+ \([^)]*sensitive=True\)", members):
+                wanted.add((message, re.sub(r"(?=[A-Z])", "_", member).lower()))
+        found = re.findall(r"^ANNALS_EVENT_MEMBER\((\w+), (\w+), .*, SECRET(?:_DATA)?\)$",
+                           read("proto/event_members.def"), re.M)
+        self.assertGreater(len(found), 40)
+        self.assertEqual(set(found), wanted)
+
     def test_length_of_functions(self):
         self.assertEqual([], [
             "%s: %s has %d lines" % (path, name, lines)

@@ -302,7 +302,7 @@ TEST_F(Append, RefusesFieldsThatAreNotAllowed) {
 }
 
 TEST_F(Append, RefusesUnknownFieldsOfTheRequest) {
-  ExpectRefused(service_.client().Call(kAppendPath, FullRequest().Bytes() + IntField(7, 1)),
+  ExpectRefused(service_.client().Call(kAppendPath, FullRequest().Bytes() + IntField(8, 1)),
                 "INVALID_REQUEST", {{"field", "request"}});
 }
 

@@ -1,0 +1,502 @@
+/* Histories that are encrypted: what is stored, what is read, and what keys it takes. */
+#include <future>
+
+#include "tests/history/history_test_support.h"
+#include "tests/history/scripted_keys.h"
+
+extern "C" {
+#include "server/history/encryption.h"
+#include "server/history/watch.h"
+}
+
+namespace annals_test {
+namespace {
+
+const char kInput[] = "{\"marked\":\"MARKED\"}";
+const char kGenerate[] =
+    "generate alias/orders aws:states:executionArn="
+    "arn:aws:states:us-east-1:123456789012:execution:machine:name";
+const char kUnwrap[] =
+    "unwrap alias/orders aws:states:executionArn="
+    "arn:aws:states:us-east-1:123456789012:execution:machine:name";
+
+using Calls = std::vector<std::string>;
+
+class EncryptionTest : public HistoryTest {
+ protected:
+  EncryptionTest() {
+    StartKeys();
+  }
+  ~EncryptionTest() override {
+    Close();
+    annals_data_keys_free(keys_);
+    annals_encryption_policy_free(policy_);
+  }
+
+  /* As a restart does: nothing is in memory. */
+  void StartKeys() {
+    Close();
+    annals_data_keys_free(keys_);
+    annals_data_keys_options options = {};
+    options.provider = script_.provider();
+    options.now_us = [](void *context) { return *static_cast<int64_t *>(context); };
+    options.now_context = &now_us_;
+    GError *error = nullptr;
+    keys_ = annals_data_keys_new(&options, &error);
+    ASSERT_NE(keys_, nullptr) << error->message;
+    options_.data_keys = keys_;
+    Open();
+  }
+
+  void SetPolicy(const char *pattern, const char *text) {
+    Close();
+    annals_encryption_policy_free(policy_);
+    policy_ = annals_encryption_policy_new();
+    GError *error = nullptr;
+    ASSERT_TRUE(annals_encryption_policy_add(policy_, pattern, text, &error)) << error->message;
+    options_.encryption = policy_;
+    Open();
+  }
+
+  void Pass(int64_t seconds) {
+    now_us_ += seconds * G_USEC_PER_SEC;
+    annals_data_keys_sweep(keys_);
+  }
+
+  static FirstAppend Encrypted(int32_t reuse_seconds = 60) {
+    FirstAppend first;
+    first.encryption_type = ANNALS_ENCRYPTION_CUSTOMER_MANAGED_KMS_KEY;
+    first.kms_key_id = "alias/orders";
+    first.reuse_seconds = reuse_seconds;
+    return first;
+  }
+
+  /* The frames as the store has them. */
+  std::string Stored() {
+    struct Reading {
+      std::promise<void> done;
+      std::string frames;
+    } reading;
+    annals_store_read read = {};
+    read.op.owner = &reading;
+    read.op.on_done = [](annals_store_op *op) {
+      static_cast<Reading *>(op->owner)->done.set_value();
+    };
+    read.arn = kArn;
+    read.from_id = 1;
+    read.on_run = [](annals_store_read *it, const annals_run *run) {
+      static_cast<Reading *>(it->op.owner)
+          ->frames.append(reinterpret_cast<const char *>(run->frames), run->frames_bytes);
+      return true;
+    };
+    if (store_->ops->read(store_, &read) == ANNALS_STORE_PENDING) {
+      reading.done.get_future().wait();
+    }
+    return reading.frames;
+  }
+
+  /* The ordinal of each event's data key. */
+  std::vector<int64_t> DataKeys() {
+    const std::string frames = Stored();
+    std::vector<int64_t> keys;
+    annals_frame frame;
+    size_t offset = 0;
+    while (annals_frame_next(reinterpret_cast<const uint8_t *>(frames.data()), frames.size(),
+                             &offset, &frame)) {
+      keys.push_back(frame.data_key);
+    }
+    EXPECT_EQ(offset, frames.size());
+    return keys;
+  }
+
+  std::vector<std::string> Canonicals(const std::vector<std::string> &events) {
+    std::vector<std::string> canonicals;
+    for (const std::string &event : events) {
+      canonicals.push_back(Canonicalize(schema_, event).bytes);
+    }
+    return canonicals;
+  }
+
+  ScriptedKeys script_;
+  annals_data_keys *keys_ = nullptr;
+  annals_encryption_policy *policy_ = nullptr;
+};
+
+TEST_F(EncryptionTest, StoresNoTextAndGivesItBack) {
+  const std::vector<std::string> events = Chain(5, kInput);
+  Appended appended = Append(events, kArn, Encrypted());
+  ASSERT_TRUE(appended.ok) << appended.message;
+  EXPECT_EQ(appended.appended, 5);
+  EXPECT_EQ(Stored().find("MARKED"), std::string::npos);
+  EXPECT_EQ(DataKeys(), std::vector<int64_t>(5, 1));
+  for (bool restarted : {false, true}) {
+    EXPECT_EQ(All(), Canonicals(events));
+    PageQuery reverse;
+    reverse.reverse = true;
+    reverse.max_results = 2;
+    std::vector<std::string> backwards = Canonicals(events);
+    std::reverse(backwards.begin(), backwards.end());
+    EXPECT_EQ(All(reverse), backwards);
+    EXPECT_EQ(script_.calls(), restarted ? Calls({kGenerate, kUnwrap}) : Calls({kGenerate}));
+    StartKeys();
+  }
+}
+
+TEST_F(EncryptionTest, NeedsNoKeyForAnythingElse) {
+  const std::vector<std::string> events = Chain(3, kInput);
+  ASSERT_TRUE(Append(events, kArn, Encrypted()).ok);
+  StartKeys();
+  script_.ForgetCalls();
+  script_.Say(ANNALS_KEY_ACCESS_DENIED);
+  PageQuery query;
+  query.data = false;
+  std::vector<std::string> stripped;
+  for (const std::string &event : Canonicals(events)) {
+    stripped.push_back(Strip(schema_, event));
+  }
+  EXPECT_EQ(All(query), stripped);
+  EXPECT_EQ(ListAll(), (std::vector<std::string>{kArn}));
+  DescribeQuery metadata;
+  metadata.included_data = "METADATA_ONLY";
+  Described described = Describe(metadata);
+  EXPECT_TRUE(described.ok);
+  EXPECT_EQ(described.members["kms_key_id"], "alias/orders");
+  EXPECT_EQ(described.members.count("input"), 0U);
+  EXPECT_TRUE(Delete().ok);
+  EXPECT_EQ(script_.calls(), Calls());
+}
+
+TEST_F(EncryptionTest, DescribesWithTheKey) {
+  ASSERT_TRUE(Append(Chain(3, kInput), kArn, Encrypted()).ok);
+  ASSERT_TRUE(Append({Succeeded(4, 200)}).ok);
+  Described described = Describe();
+  ASSERT_TRUE(described.ok) << described.message;
+  EXPECT_EQ(described.members["status"], "SUCCEEDED");
+  StartKeys();
+  script_.Say(ANNALS_KEY_INVALID_STATE, "DISABLED");
+  described = Describe();
+  EXPECT_EQ(described.reason, "KMS_INVALID_STATE");
+  EXPECT_EQ(described.metadata["kms_key_state"], "DISABLED");
+}
+
+TEST_F(EncryptionTest, UsesADataKeyForItsReusePeriod) {
+  ASSERT_TRUE(Append({Started(100)}, kArn, Encrypted(60)).ok);
+  Pass(59);
+  ASSERT_TRUE(Append({Entered(2, 101, kInput)}).ok);
+  EXPECT_EQ(script_.calls(), Calls({kGenerate}));
+  Pass(2);
+  ASSERT_TRUE(Append({Entered(3, 102, kInput)}).ok);
+  ASSERT_TRUE(Append({Entered(4, 103, kInput)}).ok);
+  EXPECT_EQ(script_.calls(), Calls({kGenerate, kGenerate}));
+  EXPECT_EQ(DataKeys(), (std::vector<int64_t>{1, 1, 2, 2}));
+  Pass(61);
+  EXPECT_EQ(All(), Canonicals({Started(100), Entered(2, 101, kInput), Entered(3, 102, kInput),
+                               Entered(4, 103, kInput)}));
+  EXPECT_EQ(script_.calls(), Calls({kGenerate, kGenerate, kUnwrap, kUnwrap}));
+}
+
+TEST_F(EncryptionTest, GoesOnWithTheDataKeyAfterARestart) {
+  ASSERT_TRUE(Append({Started(100)}, kArn, Encrypted(60)).ok);
+  StartKeys();
+  ASSERT_TRUE(Append({Entered(2, 101, kInput)}).ok);
+  EXPECT_EQ(script_.calls(), Calls({kGenerate, kUnwrap}));
+  EXPECT_EQ(DataKeys(), (std::vector<int64_t>{1, 1}));
+}
+
+TEST_F(EncryptionTest, ReadsPagesOfManyDataKeys) {
+  std::vector<std::string> events;
+  for (int64_t id = 1; id <= 40; id++) {
+    events.push_back(id == 1 ? Started(100) : Entered(id, 100 + id, kInput));
+    ASSERT_TRUE(Append({events.back()}, kArn, id == 1 ? Encrypted(60) : FirstAppend{}).ok);
+    Pass(61);
+  }
+  EXPECT_EQ(DataKeys().back(), 40);
+  EXPECT_EQ(All(), Canonicals(events));
+  Paged first = Page();
+  EXPECT_EQ(first.events.size(), static_cast<size_t>(ANNALS_DECRYPTOR_KEYS_MAX));
+  EXPECT_NE(first.token, "");
+  /* And a retry of them all. */
+  Appended retried = Append(events);
+  EXPECT_TRUE(retried.ok) << retried.message;
+  EXPECT_EQ(retried.already_stored, 40);
+}
+
+TEST_F(EncryptionTest, TakesRetriesByWhatTheyMean) {
+  const std::vector<std::string> events = Chain(5, kInput);
+  ASSERT_TRUE(Append(events, kArn, Encrypted()).ok);
+  Appended again = Append(events, kArn, Encrypted());
+  EXPECT_TRUE(again.ok) << again.message;
+  EXPECT_EQ(again.already_stored, 5);
+  std::vector<std::string> more = Chain(7, kInput);
+  again = Append({more.begin() + 3, more.end()});
+  EXPECT_EQ(again.already_stored, 2);
+  EXPECT_EQ(again.appended, 2);
+  std::vector<std::string> others = Chain(5, "{\"other\":1}");
+  EXPECT_EQ(Append(others).reason, "EVENT_CONFLICT");
+  EXPECT_EQ(All(), Canonicals(more));
+  StartKeys();
+  script_.Say(ANNALS_KEY_THROTTLED);
+  EXPECT_EQ(Append(events).reason, "KMS_THROTTLED");
+}
+
+TEST_F(EncryptionTest, SaysWhatTheKeyServiceSays) {
+  const struct {
+    annals_key_status status;
+    const char *state;
+    const char *reason;
+  } cases[] = {
+      {ANNALS_KEY_ACCESS_DENIED, nullptr, "KMS_ACCESS_DENIED"},
+      {ANNALS_KEY_INVALID_STATE, "PENDING_DELETION", "KMS_INVALID_STATE"},
+      {ANNALS_KEY_THROTTLED, nullptr, "KMS_THROTTLED"},
+      {ANNALS_KEY_UNAVAILABLE, nullptr, "KMS_UNAVAILABLE"},
+      {ANNALS_KEY_MISMATCH, nullptr, "DATA_CORRUPTED"},
+  };
+  ASSERT_TRUE(Append(Chain(3, kInput), kArn, Encrypted()).ok);
+  for (const auto &it : cases) {
+    StartKeys();
+    script_.Say(it.status, it.state);
+    Paged page = Page();
+    EXPECT_EQ(page.reason, it.reason);
+    EXPECT_EQ(page.bytes, "") << "half a page";
+    EXPECT_EQ(page.metadata["kms_key_state"], it.state != nullptr ? it.state : "");
+    EXPECT_EQ(Append({Entered(4, 200, kInput)}).reason, it.reason);
+    EXPECT_EQ(Append(Chain(2), std::string(kArn) + "2", Encrypted()).reason, it.reason);
+    script_.Say(ANNALS_KEY_OK);
+    EXPECT_EQ(All(), Canonicals(Chain(3, kInput)));
+  }
+  Outcome missing = Describe(DescribeQuery{std::string(kArn) + "2", {}});
+  EXPECT_EQ(missing.reason, "EXECUTION_DOES_NOT_EXIST");
+}
+
+TEST_F(EncryptionTest, IsToldWhereThereAreNoKeys) {
+  ASSERT_TRUE(Append(Chain(3, kInput), kArn, Encrypted()).ok);
+  Close();
+  options_.data_keys = nullptr;
+  Open();
+  EXPECT_EQ(Page().reason, "KMS_NOT_CONFIGURED");
+  EXPECT_EQ(Append({Entered(4, 200)}).reason, "KMS_NOT_CONFIGURED");
+  EXPECT_EQ(Append(Chain(1), std::string(kArn) + "2", Encrypted()).reason, "KMS_NOT_CONFIGURED");
+  PageQuery query;
+  query.data = false;
+  EXPECT_TRUE(Page(query).ok);
+}
+
+TEST_F(EncryptionTest, ChecksTheConfiguration) {
+  auto refused = [&](int type, const std::string &key, int32_t seconds) {
+    FirstAppend first;
+    first.encryption_type = type;
+    first.kms_key_id = key;
+    first.reuse_seconds = seconds;
+    Appended appended = Append({Started()}, kArn, first);
+    EXPECT_EQ(appended.reason, "INVALID_REQUEST");
+    return appended.metadata["field"];
+  };
+  EXPECT_EQ(refused(0, "", 0), "encryption_configuration.type");
+  EXPECT_EQ(refused(3, "k", 0), "encryption_configuration.type");
+  EXPECT_EQ(refused(2, "", 0), "encryption_configuration.kms_key_id");
+  EXPECT_EQ(refused(1, "k", 0), "encryption_configuration.kms_key_id");
+  EXPECT_EQ(refused(2, std::string(2049, 'k'), 0), "encryption_configuration.kms_key_id");
+  const std::string period = "encryption_configuration.kms_data_key_reuse_period_seconds";
+  EXPECT_EQ(refused(2, "k", 59), period);
+  EXPECT_EQ(refused(2, "k", 901), period);
+  EXPECT_EQ(refused(1, "", 60), period);
+}
+
+TEST_F(EncryptionTest, MayRepeatAndNotChangeTheConfiguration) {
+  ASSERT_TRUE(Append({Started(100)}, kArn, Encrypted(60)).ok);
+  EXPECT_TRUE(Append({Entered(2, 101)}, kArn, Encrypted(60)).ok);
+  EXPECT_TRUE(Append({Entered(3, 102)}, kArn, Encrypted(0)).ok);
+  FirstAppend other = Encrypted(60);
+  other.kms_key_id = "alias/other";
+  EXPECT_EQ(Append({Entered(4, 103)}, kArn, other).metadata["field"], "encryption_configuration");
+  EXPECT_EQ(Append({Entered(4, 103)}, kArn, Encrypted(61)).metadata["field"],
+            "encryption_configuration");
+  FirstAppend owned;
+  owned.encryption_type = ANNALS_ENCRYPTION_AWS_OWNED_KEY;
+  EXPECT_EQ(Append({Entered(4, 103)}, kArn, owned).metadata["field"], "encryption_configuration");
+  EXPECT_TRUE(Append({Started(100)}, std::string(kArn) + "2", owned).ok);
+  EXPECT_EQ(Append({Entered(2, 103)}, std::string(kArn) + "2", Encrypted()).metadata["field"],
+            "encryption_configuration");
+}
+
+TEST_F(EncryptionTest, TakesTheConfigurationOfTheStateMachine) {
+  SetPolicy(kStateMachine, "alias/orders 120");
+  ASSERT_TRUE(Append(Chain(2, kInput)).ok);
+  EXPECT_EQ(script_.calls(), Calls({kGenerate}));
+  EXPECT_EQ(Describe().members["kms_key_id"], "alias/orders");
+  EXPECT_EQ(Stored().find("MARKED"), std::string::npos);
+  /* What the first append says counts. */
+  FirstAppend owned;
+  owned.encryption_type = ANNALS_ENCRYPTION_AWS_OWNED_KEY;
+  ASSERT_TRUE(Append(Chain(2), std::string(kArn) + "2", owned).ok);
+  EXPECT_EQ(Describe(DescribeQuery{std::string(kArn) + "2", {}}).members.count("kms_key_id"), 0U);
+  /* As does the state machine that it names. */
+  FirstAppend other;
+  other.state_machine_arn = "arn:aws:states:us-east-1:123456789012:stateMachine:other";
+  ASSERT_TRUE(Append(Chain(2), std::string(kArn) + "3", other).ok);
+  EXPECT_EQ(Describe(DescribeQuery{std::string(kArn) + "3", {}}).members.count("kms_key_id"), 0U);
+  /* One that there is stays as it is. */
+  SetPolicy("*", "alias/other");
+  ASSERT_TRUE(Append({Entered(3, 200)}).ok);
+  EXPECT_EQ(Describe().members["kms_key_id"], "alias/orders");
+}
+
+TEST_F(EncryptionTest, HasNewDataKeysForAnExecutionThatIsBegunAnew) {
+  ASSERT_TRUE(Append(Chain(2, kInput), kArn, Encrypted()).ok);
+  const std::string first = Stored();
+  ASSERT_TRUE(Delete().ok);
+  ASSERT_TRUE(Append(Chain(2, kInput), kArn, Encrypted()).ok);
+  EXPECT_EQ(script_.calls(), Calls({kGenerate, kGenerate}));
+  EXPECT_EQ(All(), Canonicals(Chain(2, kInput)));
+  ASSERT_TRUE(Delete().ok);
+  ASSERT_TRUE(Append(Chain(2, kInput)).ok);
+  EXPECT_EQ(DataKeys(), std::vector<int64_t>(2, 0));
+}
+
+TEST_F(EncryptionTest, WaitsForAKeyWithoutKeepingOthersWaiting) {
+  script_.Hold(true);
+  std::future<Appended> encrypted =
+      std::async(std::launch::async, [&] { return Append(Chain(2, kInput), kArn, Encrypted()); });
+  script_.WaitForHeld(1);
+  EXPECT_TRUE(Append(Chain(2), std::string(kArn) + "2").ok);
+  EXPECT_EQ(Page().reason, "EXECUTION_DOES_NOT_EXIST") << "stored before its key is there";
+  script_.Hold(false);
+  EXPECT_TRUE(encrypted.get().ok);
+  StartKeys();
+  script_.Hold(true);
+  std::future<Paged> page = std::async(std::launch::async, [&] { return Page(); });
+  script_.WaitForHeld(1);
+  PageQuery query;
+  query.arn = std::string(kArn) + "2";
+  EXPECT_TRUE(Page(query).ok);
+  script_.Hold(false);
+  EXPECT_EQ(page.get().events, Canonicals(Chain(2, kInput)));
+}
+
+TEST_F(EncryptionTest, EndsWhereNobodyWaitsForTheKey) {
+  script_.Hold(true);
+  annals_cancel cancel = {};
+  cancel_ = &cancel;
+  std::future<Appended> appended =
+      std::async(std::launch::async, [&] { return Append(Chain(2, kInput), kArn, Encrypted()); });
+  script_.WaitForHeld(1);
+  annals_cancel_now(&cancel);
+  script_.Hold(false);
+  EXPECT_EQ(appended.get().reason, "CANCELLED");
+  cancel_ = nullptr;
+  EXPECT_EQ(Page().reason, "EXECUTION_DOES_NOT_EXIST");
+}
+
+TEST_F(EncryptionTest, KeepsDataKeysInOneStepWithEvents) {
+  annals_fault fault = {};
+  fault.operations = ANNALS_FAULTY_APPEND;
+  fault.times = 1;
+  fault.outcome = ANNALS_STORE_UNKNOWN;
+  fault.done = true;
+  annals_faulty_store_inject(store_, &fault);
+  EXPECT_EQ(Append(Chain(2, kInput), kArn, Encrypted()).reason, "OUTCOME_UNKNOWN");
+  StartKeys();
+  EXPECT_EQ(All(), Canonicals(Chain(2, kInput)));
+  EXPECT_EQ(Append(Chain(2, kInput), kArn, Encrypted()).already_stored, 2);
+}
+
+TEST_F(EncryptionTest, WorksWhereTheStoreIsSlow) {
+  annals_faulty_store_set_pending(store_, true);
+  ASSERT_TRUE(Append(Chain(5, kInput), kArn, Encrypted()).ok);
+  EXPECT_EQ(All(), Canonicals(Chain(5, kInput)));
+  EXPECT_EQ(Append(Chain(5, kInput)).already_stored, 5);
+  EXPECT_EQ(Describe().members["status"], "RUNNING");
+}
+
+struct Watching {
+  std::promise<void> turn;
+  std::string frames;
+};
+
+/* Reads all that a watch gives until it waits or ends. */
+std::string Watch(annals_history *history, std::string *ret_reason) {
+  Watching watching;
+  annals_watch watch = {};
+  watch.request.execution_arn = kArn;
+  watch.owner = &watching;
+  watch.encode = [](annals_watch *it, const annals_frame *frame) {
+    annals_buffer_append(&it->events, frame->bytes, frame->size);
+    return !it->events.failed;
+  };
+  watch.on_read = [](annals_watch *it) { static_cast<Watching *>(it->owner)->turn.set_value(); };
+  watch.on_change = [](annals_watch *) {};
+  annals_watch_progress progress = annals_watch_begin(history, &watch);
+  while (progress == ANNALS_WATCH_EVENTS || progress == ANNALS_WATCH_READING) {
+    if (progress == ANNALS_WATCH_READING) {
+      watching.turn.get_future().wait();
+      watching.turn = std::promise<void>();
+    } else {
+      watching.frames.append(reinterpret_cast<const char *>(watch.events.data), watch.events.len);
+      annals_buffer_reset(&watch.events);
+    }
+    progress = annals_watch_next(&watch);
+  }
+  *ret_reason =
+      watch.error != nullptr ? annals_reason_info(annals_error_reason(watch.error))->name : "";
+  annals_watch_clear(&watch);
+  return watching.frames;
+}
+
+TEST_F(EncryptionTest, IsWatched) {
+  std::string all;
+  ASSERT_TRUE(Append(Chain(300, kInput), kArn, Encrypted()).ok);
+  Pass(61);
+  ASSERT_TRUE(Append({Entered(301, 1000, kInput), Succeeded(302, 1000)}).ok);
+  for (const std::string &event : All()) {
+    all += Bytes(1, event);
+  }
+  for (bool pending : {false, true}) {
+    annals_faulty_store_set_pending(store_, pending);
+    std::string reason;
+    EXPECT_EQ(Watch(history_, &reason), all);
+    EXPECT_EQ(reason, "");
+  }
+  StartKeys();
+  script_.Say(ANNALS_KEY_ACCESS_DENIED);
+  std::string reason;
+  EXPECT_EQ(Watch(history_, &reason), "");
+  EXPECT_EQ(reason, "KMS_ACCESS_DENIED");
+}
+
+TEST(EncryptionPolicy, SaysWhatIsExpected) {
+  annals_encryption_policy *policy = annals_encryption_policy_new();
+  auto add = [&](const char *pattern, const char *text) {
+    GError *error = nullptr;
+    std::string message;
+    if (!annals_encryption_policy_add(policy, pattern, text, &error)) {
+      message = error->message;
+      g_error_free(error);
+    }
+    return message;
+  };
+  const char orders[] = "arn:aws:states:*:123456789012:stateMachine:Orders";
+  EXPECT_EQ(add("Orders", "k"),
+            "'Orders' is not the ARN of a state machine, such as "
+            "arn:aws:states:*:123456789012:stateMachine:Orders, nor *");
+  EXPECT_EQ(add("*", ""), "a key of 1 to 2048 bytes, or none, is expected");
+  EXPECT_EQ(add("*", "k 59"), "'59' is no reuse period of 60 to 900 seconds");
+  EXPECT_EQ(add("*", "k 60 x"), "KEY or KEY SECONDS, or none, is expected");
+  EXPECT_FALSE(annals_encryption_policy_needs_keys(policy));
+  EXPECT_EQ(add(orders, "none"), "");
+  EXPECT_FALSE(annals_encryption_policy_needs_keys(policy));
+  EXPECT_EQ(add(orders, "k"), "it stands there twice");
+  EXPECT_EQ(add("*", "local:main  600"), "");
+  EXPECT_TRUE(annals_encryption_policy_needs_keys(policy));
+  EXPECT_FALSE(annals_encryption_policy_find(
+                   policy, "arn:aws:states:eu-west-1:123456789012:stateMachine:Orders")
+                   .given);
+  annals_encryption other = annals_encryption_policy_find(
+      policy, "arn:aws:states:eu-west-1:123456789012:stateMachine:Other");
+  EXPECT_TRUE(other.given);
+  EXPECT_STREQ(other.kms_key_id, "local:main");
+  EXPECT_EQ(other.reuse_seconds, 600);
+  annals_encryption_policy_free(policy);
+}
+
+}  // namespace
+}  // namespace annals_test
