@@ -74,16 +74,18 @@ static bool put_time(struct transcoder *self, int64_t seconds, unsigned nanos) {
 }
 
 static bool put_timestamp(struct transcoder *self, const struct annals_wire_field *wire) {
+  enum { SECONDS_TAG = 1 << 3, NANOS_TAG = 2 << 3 };
   struct annals_wire_reader reader = {wire->bytes, wire->bytes + wire->size};
   uint64_t seconds = 0;
   uint64_t nanos = 0;
-  struct annals_wire_field part;
-  enum annals_wire_result result;
-  while ((result = annals_wire_next(&reader, &part)) == ANNALS_WIRE_FIELD) {
-    *(part.number == 1 ? &seconds : &nanos) = part.varint;
+  while (reader.at < reader.end) {
+    const uint8_t tag = *reader.at++;
+    if ((tag != SECONDS_TAG && tag != NANOS_TAG) ||
+        !annals_wire_take_varint(&reader, tag == SECONDS_TAG ? &seconds : &nanos)) {
+      return false;
+    }
   }
-  return result == ANNALS_WIRE_END &&
-         put_time(self, (int64_t)seconds, (unsigned)(nanos % NANOS_PER_SECOND));
+  return put_time(self, (int64_t)seconds, (unsigned)(nanos % NANOS_PER_SECOND));
 }
 
 /* --- members --- */
@@ -195,7 +197,7 @@ static bool put_map(struct transcoder *self, struct annals_wire_reader *reader,
   return true;
 }
 
-static bool put_key(struct transcoder *self, const struct annals_field *field) {
+static inline bool put_key(struct transcoder *self, const struct annals_field *field) {
   if (!annals_json_writer_room(&self->writer, MEMBER_BYTES_MAX)) {
     return false;
   }
@@ -205,17 +207,23 @@ static bool put_key(struct transcoder *self, const struct annals_field *field) {
 
 /* --- messages --- */
 
-/* Writes those of the fields from place first to before place end that are always written: they are
- * not on the wire. */
-static bool put_defaults(struct transcoder *self, const struct annals_message *message,
-                         size_t first, size_t end) {
+static bool put_some_defaults(struct transcoder *self, const struct annals_message *message,
+                              size_t first, size_t end) {
   static const struct annals_wire_field nothing = {.bytes = (const uint8_t *)""};
-  for (size_t i = message->next_always[first]; i < end; i = message->next_always[i + 1]) {
+  for (size_t i = first; i < end; i = message->next_always[i + 1]) {
     if (!put_key(self, &message->fields[i]) || !put_value(self, &message->fields[i], &nothing)) {
       return false;
     }
   }
   return true;
+}
+
+/* Writes those of the fields from place first to before place end that are always written: they are
+ * not on the wire. */
+static inline bool put_defaults(struct transcoder *self, const struct annals_message *message,
+                                size_t first, size_t end) {
+  const size_t always = message->next_always[first];
+  return always >= end || put_some_defaults(self, message, always, end);
 }
 
 /* Leaves a field out, of which it is only written that it is empty, if that. */
@@ -228,13 +236,34 @@ static bool skip_field(struct transcoder *self, const struct annals_message *mes
   return put_defaults(self, message, place, place + 1);
 }
 
-static bool put_field(struct transcoder *self, const struct annals_message *message, size_t place,
-                      const struct annals_wire_field *wire, struct annals_wire_reader *reader) {
-  const struct annals_field *field = &message->fields[place];
-  const bool number = field->kind <= ANNALS_KIND_ENUM;
-  if (wire->type != (number ? ANNALS_WIRE_VARINT : ANNALS_WIRE_BYTES)) {
+/* Takes the next field, which is of no place before next. annals_wire_next does not know what to
+ * expect, and takes twice as long. */
+static inline bool take_field(struct annals_wire_reader *reader,
+                              const struct annals_message *message, size_t next, size_t *ret_place,
+                              struct annals_wire_field *ret_wire) {
+  uint64_t tag;
+  uint64_t value;
+  if (!annals_wire_take_varint(reader, &tag) || tag >> 3 >= ANNALS_SCHEMA_NUMBERS) {
     return false;
   }
+  const size_t place = annals_message_place(message, (uint32_t)(tag >> 3));
+  if (place < next || place >= message->field_count || /* out of order, or unknown */
+      (tag & 7) != message->fields[place].wire_type || !annals_wire_take_varint(reader, &value)) {
+    return false;
+  }
+  *ret_place = place;
+  ret_wire->varint = value;
+  if ((tag & 7) == ANNALS_WIRE_BYTES) {
+    ret_wire->number = (uint32_t)(tag >> 3);
+    return annals_wire_take_bytes(reader, value, ret_wire);
+  }
+  return true;
+}
+
+static inline bool put_field(struct transcoder *self, const struct annals_message *message,
+                             size_t place, const struct annals_wire_field *wire,
+                             struct annals_wire_reader *reader) {
+  const struct annals_field *field = &message->fields[place];
   if (field->data && !self->include_data) {
     return skip_field(self, message, place, reader);
   }
@@ -255,17 +284,16 @@ static bool put_message(struct transcoder *self, const struct annals_message *me
   struct annals_wire_field wire;
   const size_t start = annals_json_writer_size(writer);
   size_t next = 0; /* the first place that has not been dealt with */
-  enum annals_wire_result result;
-  while ((result = annals_wire_next(&reader, &wire)) == ANNALS_WIRE_FIELD) {
-    const size_t place = annals_message_place(message, wire.number);
-    if (place < next || place >= message->field_count || /* out of order, or unknown */
+  while (reader.at < reader.end) {
+    size_t place;
+    if (!take_field(&reader, message, next, &place, &wire) ||
         !put_defaults(self, message, next, place) ||
         !put_field(self, message, place, &wire, &reader)) {
       return false;
     }
     next = place + 1;
   }
-  if (result != ANNALS_WIRE_END || !put_defaults(self, message, next, message->field_count) ||
+  if (!put_defaults(self, message, next, message->field_count) ||
       !annals_json_writer_room(writer, 2)) {
     return false;
   }

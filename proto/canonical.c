@@ -59,18 +59,6 @@ static bool G_GNUC_PRINTF(4, 5) fail(struct canonicalizer *self, const struct pa
   return false;
 }
 
-static enum annals_wire_type wire_type_of(enum annals_kind kind) {
-  switch (kind) {
-    case ANNALS_KIND_INT32:
-    case ANNALS_KIND_INT64:
-    case ANNALS_KIND_BOOL:
-    case ANNALS_KIND_ENUM:
-      return ANNALS_WIRE_VARINT;
-    default:
-      return ANNALS_WIRE_BYTES;
-  }
-}
-
 static void slot_clear(struct slot *slot) {
   annals_buffer_clear(&slot->parts);
   slot->present = false;
@@ -165,7 +153,7 @@ static bool read_message(struct canonicalizer *self, const struct path *path,
       return fail(self, path, ANNALS_FAULT_INVALID, "has an unknown field %u", wire.number);
     }
     struct path here = {path, field->name};
-    if (wire.type != wire_type_of(field->kind)) {
+    if (wire.type != field->wire_type) {
       return fail(self, &here, ANNALS_FAULT_INVALID, "has the wrong wire type %u",
                   (unsigned)wire.type);
     }

@@ -4,6 +4,7 @@
 
 #include "annals/v1/history_event.pb-c.h"
 #include "annals/v1/history_service.pb-c.h"
+#include "proto/wire.h"
 
 enum { EVENT_TYPES = 62 };
 
@@ -171,6 +172,7 @@ static void init_field(struct annals_schema *schema, const char *message,
   field->number = from->id;
   field->name = from->name;
   field->kind = kind_of(from);
+  field->wire_type = field->kind <= ANNALS_KIND_ENUM ? ANNALS_WIRE_VARINT : ANNALS_WIRE_BYTES;
   field->natural = is_natural(message, field->kind);
   field->details = (from->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0;
   field->json_name = camel_case(from->name, false);

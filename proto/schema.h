@@ -50,6 +50,7 @@ struct annals_message;
 struct annals_field {
   uint32_t number;
   enum annals_kind kind;
+  uint8_t wire_type;                      /* enum annals_wire_type */
   const char *name;                       /* snake_case, as in the .proto */
   char *json_name;                        /* camelCase, as AWS has it */
   size_t json_key_size;                   /* without the NUL */

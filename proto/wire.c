@@ -2,8 +2,31 @@
 
 #include <string.h>
 
+/* Takes one of up to eight bytes, with all of them at once. Returns false when it is longer. */
+static bool take_eight(struct annals_wire_reader *reader, uint64_t *ret_value) {
+  const uint64_t ends = 0x8080808080808080;
+  uint64_t value;
+  memcpy(&value, reader->at, sizeof value);
+  value = GUINT64_FROM_LE(value);
+  const uint64_t end = ~value & ends;
+  if (end == 0) {
+    return false;
+  }
+  const unsigned last_bit = (unsigned)__builtin_ctzll(end);
+  value &= ~ends & (UINT64_MAX >> (63 - last_bit));
+  /* Sevens of bits to fourteens, to twenty-eights, to fifty-six. */
+  value = (value & 0x007f007f007f007f) | (value & 0x7f007f007f007f00) >> 1;
+  value = (value & 0x00003fff00003fff) | (value & 0x3fff00003fff0000) >> 2;
+  *ret_value = (value & 0x000000000fffffff) | (value & 0x0fffffff00000000) >> 4;
+  reader->at += last_bit / 8 + 1;
+  return true;
+}
+
 /* Base-128, at most 10 bytes, of which the last holds one bit. */
 bool annals_wire_take_long_varint(struct annals_wire_reader *reader, uint64_t *ret_value) {
+  if (reader->end - reader->at >= 8 && take_eight(reader, ret_value)) {
+    return true;
+  }
   uint64_t value = 0;
   for (unsigned shift = 0; shift < 70 && reader->at < reader->end; shift += 7) {
     uint8_t byte = *reader->at++;

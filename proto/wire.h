@@ -39,18 +39,38 @@ struct annals_wire_field {
 
 enum annals_wire_result { ANNALS_WIRE_FIELD, ANNALS_WIRE_END, ANNALS_WIRE_MALFORMED };
 
-/* Takes a varint of more than a byte; what annals_wire_take_varint does not do itself. */
+/* Takes a varint of more than two bytes; what annals_wire_take_varint does not do itself. */
 G_GNUC_WARN_UNUSED_RESULT
 bool annals_wire_take_long_varint(struct annals_wire_reader *reader, uint64_t *ret_value);
 
 /* Takes a varint. Returns false when it is not whole, or longer than 64 bits. */
 G_GNUC_WARN_UNUSED_RESULT
 static inline bool annals_wire_take_varint(struct annals_wire_reader *reader, uint64_t *ret_value) {
-  if (reader->at < reader->end && *reader->at < 0x80) {
-    *ret_value = *reader->at++;
+  const uint8_t *at = reader->at;
+  if (at < reader->end && at[0] < 0x80) {
+    *ret_value = at[0];
+    reader->at = at + 1;
+    return true;
+  }
+  if (reader->end - at >= 2 && at[1] < 0x80) {
+    *ret_value = (uint64_t)(at[0] & 0x7f) | (uint64_t)at[1] << 7;
+    reader->at = at + 2;
     return true;
   }
   return annals_wire_take_long_varint(reader, ret_value);
+}
+
+/* Takes size bytes, as a view, for a field of type BYTES. Returns false when there are fewer. */
+G_GNUC_WARN_UNUSED_RESULT
+static inline bool annals_wire_take_bytes(struct annals_wire_reader *reader, uint64_t size,
+                                          struct annals_wire_field *field) {
+  if (size > (uint64_t)(reader->end - reader->at)) {
+    return false;
+  }
+  field->bytes = reader->at;
+  field->size = (size_t)size;
+  reader->at += size;
+  return true;
 }
 
 /* Takes the next field. After END or MALFORMED nothing more is to be had. */
@@ -76,15 +96,12 @@ static inline enum annals_wire_result annals_wire_next(struct annals_wire_reader
   } else {
     return ANNALS_WIRE_MALFORMED;
   }
-  if (size > (uint64_t)(reader->end - reader->at)) {
+  if (!annals_wire_take_bytes(reader, size, ret_field)) {
     return ANNALS_WIRE_MALFORMED;
   }
   ret_field->number = (uint32_t)(tag >> 3);
   ret_field->type = (enum annals_wire_type)type;
   ret_field->varint = varint;
-  ret_field->bytes = reader->at;
-  ret_field->size = (size_t)size;
-  reader->at += size;
   return ANNALS_WIRE_FIELD;
 }
 

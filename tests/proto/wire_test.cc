@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "tests/proto/codec_test_support.h"
 
 namespace {
@@ -57,6 +59,28 @@ TEST(Wire, AcceptsTheLongestVarintAndOverlongOnes) {
   EXPECT_EQ(field.varint, UINT64_MAX);
   ASSERT_EQ(Next(std::string("\x08\x81\x80\x00", 4), &field), ANNALS_WIRE_FIELD);
   EXPECT_EQ(field.varint, 1U);
+}
+
+/* Each length, with and without bytes behind it, whole and cut off. */
+TEST(Wire, TakesVarintsOfEachLength) {
+  for (int bit = 0; bit < 64; bit++) {
+    for (uint64_t value : {uint64_t{1} << bit, (uint64_t{2} << bit) - 1,
+                           (uint64_t{0x5a5a5a5a5a5a5a5a} >> (63 - bit)) | uint64_t{1} << bit}) {
+      uint8_t bytes[ANNALS_VARINT_BYTES_MAX + 16];
+      memset(bytes, 0xff, sizeof bytes);
+      const size_t size = annals_wire_put_varint(bytes, value);
+      for (size_t behind : {0, 1, 6, 16}) {
+        annals_wire_reader reader = {bytes, bytes + size + behind};
+        uint64_t taken = 0;
+        ASSERT_TRUE(annals_wire_take_varint(&reader, &taken));
+        EXPECT_EQ(taken, value);
+        EXPECT_EQ(reader.at, bytes + size);
+      }
+      annals_wire_reader cut = {bytes, bytes + size - 1};
+      uint64_t taken;
+      EXPECT_FALSE(annals_wire_take_varint(&cut, &taken));
+    }
+  }
 }
 
 TEST(Wire, WrapPutsTagAndLengthBefore) {
