@@ -364,7 +364,12 @@ static enum MHD_Result take_head(struct annals_call *call, const char *method,
 static enum MHD_Result take_body(struct annals_call *call, const char *bytes, size_t size) {
   if (call->discarded_bytes > 0 || size > call->body.max - call->body.len) {
     call->discarded_bytes += size;
-    return call->discarded_bytes <= DISCARD_BYTES_MAX ? MHD_YES : MHD_NO;
+    if (call->discarded_bytes <= DISCARD_BYTES_MAX) {
+      return MHD_YES;
+    }
+    /* libmicrohttpd queues nothing in the midst of a body. */
+    annals_library_reply_send(call->connection, MHD_HTTP_CONTENT_TOO_LARGE);
+    return MHD_NO;
   }
   annals_buffer_append(&call->body, bytes, size);
   return MHD_YES;

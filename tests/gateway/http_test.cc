@@ -243,13 +243,14 @@ TEST_F(Http, RefusesAHugeBodyByItsHead) {
   EXPECT_TRUE(client.closed());
 }
 
-TEST_F(Http, CutsOffAnEndlessChunkedBody) {
+TEST_F(Http, AnswersAnEndlessChunkedBodyAndCutsItOff) {
   HttpClient client(port_);
   const std::string chunk = "10000\r\n" + std::string(65536, 'x') + "\r\n";
   client.send(head("POST / HTTP/1.1", "Transfer-Encoding: chunked\r\n"));
   for (int i = 0; i < 200; i++) {
     client.send(chunk);
   }
+  EXPECT_EQ(client.receive(), too_large());
   EXPECT_EQ(client.receive(), "");
 }
 
