@@ -410,15 +410,18 @@ TEST_F(Http, EndsCallsThatAreRefusedForTwoReasons) {
   annals_gateway_options options = {};
   options.metrics = metrics;
   start(options);
-  std::string cookies = "Cookie: ";
-  for (int i = 0; i < 1200; i++) {
-    cookies += "a=b; ";
-  }
-  {
+  for (int count = 200; count < 700; count += 4) { /* about where memory ends */
+    std::string headers = "Content-Length: 99999999999999999999\r\nCookie: ";
+    for (int i = 0; i < 300; i++) {
+      headers += "a;";
+    }
+    headers += "\r\n";
+    for (int i = 0; i < count; i++) {
+      headers += "A:\r\n";
+    }
     HttpClient client(port_);
-    client.send(head("POST / HTTP/1.1", cookies + "\r\nContent-Length: x\r\n"));
-    EXPECT_EQ(client.receive(), closing("431 Request Header Fields Too Large",
-                                        "the request line and the headers are too large"));
+    client.send(head("POST / HTTP/1.1", headers));
+    EXPECT_NE(client.receive(), "") << count;
   }
   start({}); /* all that was under way is over */
   GString *text = annals_metrics_text(metrics);
