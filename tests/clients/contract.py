@@ -1,5 +1,6 @@
 """The contracts: what buf says of Annals', by proto/buf.yaml, alone and beside what clients have;
-and whether OpenTelemetry's own code understands spans as Annals writes them."""
+whether OpenTelemetry's own code understands spans as Annals writes them; and whether moto's KMS
+understands Annals, and boto3 what comes of it."""
 
 import dataclasses
 import os
@@ -43,7 +44,7 @@ class Contract(Client):
 
 
 class Official(Contract):
-    """A test of this tree that takes messages from a package instead of generated code."""
+    """A test of this tree that takes packages which Debian has not, or not as new."""
 
     def more_env(self):
         paths = ["official"] + [os.path.abspath(p) for p in os.environ["PYTHONPATH"].split(":")]
@@ -64,4 +65,10 @@ CONTRACTS = (
                                 "--quiet --no-deps --upgrade --target official "
                                 "opentelemetry-proto==1.27.0"),
              checks=(("spans", ("python3", os.path.join(ROOT, "tests/otlp/spans_test.py"))),)),
+    Official("kms", folder="", program=(), tools=("/usr/bin/python3",),
+             fetch=("sh", "-c", "test -x venv/bin/pip || python3 -m venv --system-site-packages "
+                                "venv; venv/bin/pip install --quiet --upgrade moto[server]==5.2.5 "
+                                "boto3"),
+             checks=(("moto", ("venv/bin/python",
+                               os.path.join(ROOT, "tests/clients/kms/moto_test.py"))),)),
 )

@@ -85,3 +85,18 @@ class Model:
             members = about["members"]
             return {k: self.prune(v, members[k]["shape"]) for k, v in value.items() if k in members}
         return value
+
+
+def authorization(service, region, key_id, secret, url, body, headers):
+    """What botocore signs a request with: headers are those to be signed, X-Amz-Date among them."""
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    request = AWSRequest("POST", url, data=body, headers=headers)
+    request.context["timestamp"] = request.headers["X-Amz-Date"]
+    signer = SigV4Auth(Credentials(key_id, secret), service, region)
+    text = signer.string_to_sign(request, signer.canonical_request(request))
+    return "AWS4-HMAC-SHA256 Credential=%s, SignedHeaders=%s, Signature=%s" % (
+        signer.scope(request), signer.signed_headers(signer.headers_to_sign(request)),
+        signer.signature(text, request))

@@ -1,0 +1,157 @@
+#!/usr/bin/python3
+"""Histories under a key of KMS: what it says reaches callers as AWS says it, and nothing is read
+or stored that the key is not good for."""
+
+import time
+import unittest
+
+import grpc
+
+from annals.v1 import history_service_pb2
+from tests import unittest_xml
+from tests.e2e import annalsd, aws
+from tests.e2e.annalsd import WAIT_S, CallError, arn, passed, started
+from tests.e2e.fake_kms import Failure, FakeKms
+
+PAYLOAD = '"payload"'
+OUT_OF_REACH = "the key service is out of reach"
+IN_REACH = "the key service is in reach again"
+DENIED = Failure("AccessDeniedException", "User: annals is not authorized to perform: kms:Decrypt")
+THROTTLED = Failure("ThrottlingException", "Rate exceeded")
+
+
+class KmsTest(unittest.TestCase):
+    maxDiff = 2000
+
+    def setUp(self):
+        self.kms = FakeKms()
+        self.addCleanup(self.kms.stop)
+        self.key = self.kms.new_key()
+        self.server = annalsd.Annalsd(*self.kms.options(), "--kms-timeout", "5",
+                                      env=self.kms.environment())
+        self.addCleanup(self.server.stop)
+        self.client = annalsd.Client(self.server.grpc)
+        self.addCleanup(lambda: self.client.close())
+        self.append("secret", [started(input=PAYLOAD), passed(2, payload=PAYLOAD)])
+
+    def append(self, name, events):
+        return self.client.append(
+            arn(name), events, encryption_configuration=history_service_pb2.EncryptionConfiguration(
+                type="ENCRYPTION_TYPE_CUSTOMER_MANAGED_KMS_KEY", kms_key_id=self.key.arn,
+                kms_data_key_reuse_period_seconds=60))
+
+    def forget(self):
+        """Has no data key left in memory."""
+        self.client.close()
+        self.server.restart()
+        self.client = annalsd.Client(self.server.grpc)
+
+    def payloads(self):
+        events = self.client.history(arn("secret"))
+        return events[0].execution_started_event_details.input, \
+            events[1].state_entered_event_details.input
+
+    def read_again(self):
+        """Reads as soon as it can be: failures are remembered for a second."""
+        for _ in range(WAIT_S * 10):
+            try:
+                return self.payloads()
+            except CallError:
+                time.sleep(0.1)
+        raise AssertionError("it is not readable again")
+
+    def reason(self, call):
+        with self.assertRaises(CallError) as caught:
+            call()
+        return caught.exception
+
+    def aws_error(self):
+        boto3 = aws.boto3_client(self.server.gateway)
+        with self.assertRaises(boto3.exceptions.ClientError) as caught:
+            boto3.get_execution_history(executionArn=arn("secret"))
+        response = caught.exception.response
+        return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"], response
+
+    def test_reads_after_a_restart(self):
+        self.assertEqual(self.payloads(), (PAYLOAD, PAYLOAD))
+        self.assertEqual(self.kms.calls, ["GenerateDataKey"])
+        self.forget()
+        self.assertEqual(self.payloads(), (PAYLOAD, PAYLOAD))
+        self.assertEqual(self.payloads(), (PAYLOAD, PAYLOAD))
+        self.assertEqual(self.kms.calls, ["GenerateDataKey", "Decrypt"])
+
+    def state(self, call):
+        error = self.reason(call)
+        self.assertEqual((error.code, error.reason),
+                         (grpc.StatusCode.FAILED_PRECONDITION, "KMS_INVALID_STATE"))
+        return error.metadata["kms_key_state"]
+
+    def test_states_of_the_key(self):
+        self.forget()
+        self.key.state = "Disabled"
+        for call in (lambda: self.client.page(arn("secret")),
+                     lambda: self.append("secret", [passed(3)]),
+                     lambda: self.append("another", [started()])):
+            self.assertEqual(self.state(call), "DISABLED")
+        self.assertEqual(self.aws_error()[:2], ("KmsInvalidStateException", 400))
+        self.assertEqual(len(self.client.page(arn("secret"), include=False).events), 2)
+        for state, name in ("PendingDeletion", "PENDING_DELETION"), ("PendingImport", "PENDING_IMPORT"):
+            self.key.state = state
+            while self.state(lambda: self.client.page(arn("secret"))) != name:
+                time.sleep(0.05)  # what KMS said before is remembered for a second
+        self.key.state = "Enabled"
+        self.assertEqual(self.read_again(), (PAYLOAD, PAYLOAD))
+        self.append("another", [started()])
+
+    def test_a_key_that_is_gone(self):
+        self.forget()
+        del self.kms.keys[self.key.id]
+        error = self.reason(lambda: self.client.page(arn("secret")))
+        self.assertEqual((error.reason, error.metadata["kms_key_state"]),
+                         ("KMS_INVALID_STATE", "UNAVAILABLE"))
+
+    def test_denied_and_throttled(self):
+        for says, code, reason, name in (
+                (DENIED, grpc.StatusCode.PERMISSION_DENIED, "KMS_ACCESS_DENIED",
+                 "KmsAccessDeniedException"),
+                (THROTTLED, grpc.StatusCode.RESOURCE_EXHAUSTED, "KMS_THROTTLED",
+                 "KmsThrottlingException")):
+            with self.subTest(name):
+                self.forget()
+                self.kms.says = says
+                error = self.reason(lambda: self.client.page(arn("secret")))
+                self.assertEqual((error.code, error.reason), (code, reason))
+                self.assertEqual(self.aws_error()[:2], (name, 400))
+                self.kms.says = None
+                self.assertEqual(self.read_again(), (PAYLOAD, PAYLOAD))
+
+    def test_out_of_reach(self):
+        self.forget()
+        self.kms.says = "nothing"
+        error = self.reason(lambda: self.client.page(arn("secret")))
+        self.assertEqual((error.code, error.reason),
+                         (grpc.StatusCode.UNAVAILABLE, "KMS_UNAVAILABLE"))
+        self.assertEqual(self.aws_error()[:2], ("ServiceUnavailable", 503))
+        self.assertIn(OUT_OF_REACH, self.server.log())
+        self.kms.says = None
+        self.assertEqual(self.read_again(), (PAYLOAD, PAYLOAD))
+        self.assertIn(IN_REACH, self.server.log())
+
+    def test_stops_while_kms_does_not_answer(self):
+        self.server.args += "--kms-timeout", "1"
+        self.forget()
+        self.kms.hanging.clear()
+        answer = self.client.channel.unary_unary(
+            "/annals.v1.HistoryService/GetExecutionHistory").future(
+                history_service_pb2.GetExecutionHistoryRequest(
+                    execution_arn=arn("secret")).SerializeToString(), timeout=WAIT_S)
+        for _ in range(WAIT_S * 100):
+            if "Decrypt" in self.kms.calls:
+                break
+            time.sleep(0.01)
+        self.assertEqual(self.server.stop(), 0)
+        self.assertIsNotNone(answer.exception())
+
+
+if __name__ == "__main__":
+    unittest_xml.main()
