@@ -16,7 +16,10 @@
 enum {
   EXIT_USAGE = 2,
   /* Pages and appends of this size and more go back to the system when they are freed. */
-  MMAP_THRESHOLD_BYTES = 256 * 1024,
+  MMAP_THRESHOLD_BYTES = 1024 * 1024,
+  /* What smaller ones leave at the end of the heap stays, or each would fault its memory in anew.
+   */
+  TRIM_THRESHOLD_BYTES = 16 * 1024 * 1024,
   NS_PER_US = 1000,
 };
 
@@ -104,6 +107,7 @@ int main(int argc, char **argv) {
   annals_log_start(level);
   (void)annals_descriptors_raise();
   mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES);
+  mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD_BYTES);
   /* glibc's 8 for each processor leave more memory in pieces that nobody can use. */
   mallopt(M_ARENA_MAX, (int)g_get_num_processors());
   /* Threads inherit the mask: signals come to sigtimedwait alone. */

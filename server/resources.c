@@ -1,5 +1,6 @@
 #include "server/resources.h"
 
+#include <sched.h>
 #include <string.h>
 
 enum { KIB = 1 << 10, MIB = 1 << 20 };
@@ -67,10 +68,19 @@ static void share_out(uint64_t budget_bytes, struct annals_resources *resources)
   resources->admitted_bytes_max = traffic / 6;
 }
 
+/* The processors that this process may run on: two threads that share one get into each other's way
+ * at every connection. */
+static unsigned usable_processors(void) {
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set)
+                                                     : g_get_num_processors();
+}
+
 bool annals_resources_read(const struct annals_options *options,
                            struct annals_resources *ret_resources, GError **error) {
   *ret_resources = (struct annals_resources){
       .store_threads = (int)options->store_threads,
+      .transport_threads = usable_processors(),
       .store =
           {
               .memtable_bytes = (uint64_t)options->store_memtables * MIB,

@@ -18,10 +18,11 @@ G_BEGIN_DECLS
 
 struct annals_resources {
   struct annals_rocksdb_tuning store;
-  int store_threads;         /* that read what is not in memory */
-  size_t held_bytes_max;     /* requests and answers of gRPC under way */
-  size_t admitted_bytes_max; /* of those, appends that are taken off the network at once */
-  size_t reply_bytes_max;    /* answers of the gateway under way */
+  int store_threads;          /* that read what is not in memory */
+  unsigned transport_threads; /* of gRPC, and of the gateway: the processors that this may run on */
+  size_t held_bytes_max;      /* requests and answers of gRPC under way */
+  size_t admitted_bytes_max;  /* of those, appends that are taken off the network at once */
+  size_t reply_bytes_max;     /* answers of the gateway under way */
 };
 
 /*

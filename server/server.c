@@ -143,6 +143,7 @@ static void rpc_options(struct annals_server *server, const struct annals_option
       .keyring = server->trust->keyring,
       .metrics = server->metrics,
       .call_log = &server->call_log,
+      .thread_count = server->resources.transport_threads,
       .held_bytes_max = server->resources.held_bytes_max,
       .admitted_bytes_max = server->resources.admitted_bytes_max,
       .calls_max = (unsigned)options->grpc_max_calls,
@@ -349,6 +350,7 @@ static bool start_gateway(struct annals_server *server, GError **error) {
   struct annals_gateway_options options = {
       .listen_socket = server->gateway_socket,
       .history = server->history,
+      .thread_count = server->resources.transport_threads,
       .keyring = server->trust->keyring,
       .metrics = server->metrics,
       .region = server->region,

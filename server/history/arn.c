@@ -17,6 +17,13 @@ enum {
   ACCOUNT_DIGITS = 12,
 };
 
+/* An ARN cut at its colons, in place: every call checks one. */
+struct parts {
+  char text[ANNALS_MAP_RUN_ARN_BYTES_MAX + 1];
+  char *at[PARTS_MAX];
+  guint count; /* may be more than are in at */
+};
+
 G_GNUC_PRINTF(2, 3)
 static bool invalid(GError **error, const char *format, ...) {
   va_list args;
@@ -38,10 +45,10 @@ static bool is_account(const char *text) {
 }
 
 static bool is_name_char(gunichar c) {
-  if (c < 0x20 || (c >= 0x7f && c <= 0x9f) || (c & 0xfffe) == 0xfffe || g_unichar_isspace(c)) {
-    return false;
+  if (c < 0x80) {
+    return c > ' ' && c != 0x7f && strchr("<>{}[]?*\"#%\\^|~`$&,;:/", (int)c) == NULL;
   }
-  return c >= 0x80 || strchr("<>{}[]?*\"#%\\^|~`$&,;:/", (int)c) == NULL;
+  return c > 0x9f && (c & 0xfffe) != 0xfffe && !g_unichar_isspace(c);
 }
 
 /* what: "execution name" and the like. */
@@ -60,82 +67,99 @@ static bool check_name(const char *name, const char *what, GError **error) {
   return true;
 }
 
-static bool check_machine(const char *text, GError **error) {
-  const char *slash = strchr(text, '/');
-  g_autofree char *machine =
-      slash != NULL ? g_strndup(text, (gsize)(slash - text)) : g_strdup(text);
-  return check_name(machine, "state machine name", error) &&
+/* Cuts text at its slash. */
+static bool check_machine(char *text, GError **error) {
+  char *slash = strchr(text, '/');
+  if (slash != NULL) {
+    *slash = '\0';
+  }
+  return check_name(text, "state machine name", error) &&
          (slash == NULL || check_name(slash + 1, "map state label", error));
 }
 
 /* Everything before the resource: arn:PARTITION:states:REGION:ACCOUNT:TYPE. */
-static bool check_head(char **parts, const char *type, GError **error) {
-  if (g_strv_length(parts) <= PART_TYPE) {
+static bool check_head(const struct parts *parts, const char *type, GError **error) {
+  if (parts->count <= PART_TYPE) {
     return invalid(error, "Too few parts: arn:aws:states:REGION:ACCOUNT:%s:… is expected", type);
   }
-  if (strcmp(parts[PART_PARTITION], "aws") != 0 &&
-      (!g_str_has_prefix(parts[PART_PARTITION], "aws-") || !is_word(parts[PART_PARTITION]))) {
-    return invalid(error, "Invalid partition: '%s'", parts[PART_PARTITION]);
+  if (strcmp(parts->at[PART_PARTITION], "aws") != 0 &&
+      (!g_str_has_prefix(parts->at[PART_PARTITION], "aws-") ||
+       !is_word(parts->at[PART_PARTITION]))) {
+    return invalid(error, "Invalid partition: '%s'", parts->at[PART_PARTITION]);
   }
-  if (strcmp(parts[PART_SERVICE], "states") != 0) {
-    return invalid(error, "Invalid service: '%s', 'states' is expected", parts[PART_SERVICE]);
+  if (strcmp(parts->at[PART_SERVICE], "states") != 0) {
+    return invalid(error, "Invalid service: '%s', 'states' is expected", parts->at[PART_SERVICE]);
   }
-  if (!is_word(parts[PART_REGION])) {
-    return invalid(error, "Invalid region: '%s'", parts[PART_REGION]);
+  if (!is_word(parts->at[PART_REGION])) {
+    return invalid(error, "Invalid region: '%s'", parts->at[PART_REGION]);
   }
-  if (!is_account(parts[PART_ACCOUNT])) {
-    return invalid(error, "Invalid account: '%s', %d digits are expected", parts[PART_ACCOUNT],
+  if (!is_account(parts->at[PART_ACCOUNT])) {
+    return invalid(error, "Invalid account: '%s', %d digits are expected", parts->at[PART_ACCOUNT],
                    ACCOUNT_DIGITS);
   }
-  if (strcmp(parts[PART_TYPE], type) != 0) {
-    return invalid(error, "Resource type not valid in this context: %s", parts[PART_TYPE]);
+  if (strcmp(parts->at[PART_TYPE], type) != 0) {
+    return invalid(error, "Resource type not valid in this context: %s", parts->at[PART_TYPE]);
   }
   return true;
 }
 
-/* Splits and checks all but the resource. The result is NULL on failure. */
-static char **split(const char *arn, size_t bytes_max, const char *type, GError **error) {
-  if (strlen(arn) > bytes_max) {
-    invalid(error, "The ARN is longer than %zu bytes", bytes_max);
-    return NULL;
+static void cut(const char *arn, size_t size, struct parts *parts) {
+  memcpy(parts->text, arn, size + 1);
+  parts->count = 0;
+  for (char *at = parts->text, *colon; at != NULL; at = colon) {
+    colon = strchr(at, ':');
+    if (colon != NULL) {
+      *colon++ = '\0';
+    }
+    if (parts->count < PARTS_MAX) {
+      parts->at[parts->count] = at;
+    }
+    parts->count++;
   }
-  if (!g_utf8_validate(arn, -1, NULL)) {
-    invalid(error, "The ARN is not valid UTF-8");
-    return NULL;
+}
+
+/* Splits and checks all but the resource. */
+static bool split(const char *arn, size_t bytes_max, const char *type, struct parts *parts,
+                  GError **error) {
+  size_t size = strlen(arn);
+  if (size > bytes_max) {
+    return invalid(error, "The ARN is longer than %zu bytes", bytes_max);
+  }
+  if (!g_utf8_validate_len(arn, size, NULL)) {
+    return invalid(error, "The ARN is not valid UTF-8");
   }
   if (!g_str_has_prefix(arn, "arn:")) {
-    invalid(error, "Invalid ARN prefix: %s", arn);
-    return NULL;
+    return invalid(error, "Invalid ARN prefix: %s", arn);
   }
-  g_auto(GStrv) parts = g_strsplit(arn, ":", -1);
-  return check_head(parts, type, error) ? g_steal_pointer(&parts) : NULL;
+  cut(arn, size, parts);
+  return check_head(parts, type, error);
 }
 
 bool annals_execution_arn_check(const char *arn, GError **error) {
-  g_auto(GStrv) parts = split(arn, ANNALS_ARN_BYTES_MAX, "execution", error);
-  if (parts == NULL) {
+  struct parts parts;
+  if (!split(arn, ANNALS_ARN_BYTES_MAX, "execution", &parts, error)) {
     return false;
   }
-  if (g_strv_length(parts) != PARTS_MAX) {
+  if (parts.count != PARTS_MAX) {
     return invalid(error, "An execution is named by execution:STATE_MACHINE:NAME");
   }
-  return check_machine(parts[PART_MACHINE], error) &&
-         check_name(parts[PART_NAME], "execution name", error);
+  return check_machine(parts.at[PART_MACHINE], error) &&
+         check_name(parts.at[PART_NAME], "execution name", error);
 }
 
 /* parts_min and parts_max say whether a version or alias may or must be named. */
 static bool check_state_machine(const char *arn, guint parts_min, guint parts_max,
                                 const char *shape, GError **error) {
-  g_auto(GStrv) parts = split(arn, ANNALS_ARN_BYTES_MAX, "stateMachine", error);
-  if (parts == NULL) {
+  struct parts parts;
+  if (!split(arn, ANNALS_ARN_BYTES_MAX, "stateMachine", &parts, error)) {
     return false;
   }
-  guint count = g_strv_length(parts);
+  guint count = parts.count;
   if (count < parts_min || count > parts_max) {
     return invalid(error, "%s", shape);
   }
-  return check_machine(parts[PART_MACHINE], error) &&
-         (count <= PART_NAME || check_name(parts[PART_NAME], "version or alias", error));
+  return check_machine(parts.at[PART_MACHINE], error) &&
+         (count <= PART_NAME || check_name(parts.at[PART_NAME], "version or alias", error));
 }
 
 bool annals_state_machine_arn_check(const char *arn, GError **error) {
@@ -156,15 +180,15 @@ bool annals_any_state_machine_arn_check(const char *arn, GError **error) {
 }
 
 bool annals_map_run_arn_check(const char *arn, GError **error) {
-  g_auto(GStrv) parts = split(arn, ANNALS_MAP_RUN_ARN_BYTES_MAX, "mapRun", error);
-  if (parts == NULL) {
+  struct parts parts;
+  if (!split(arn, ANNALS_MAP_RUN_ARN_BYTES_MAX, "mapRun", &parts, error)) {
     return false;
   }
-  if (g_strv_length(parts) != PARTS_MAX || strchr(parts[PART_MACHINE], '/') == NULL) {
+  if (parts.count != PARTS_MAX || strchr(parts.at[PART_MACHINE], '/') == NULL) {
     return invalid(error, "A map run is named by mapRun:STATE_MACHINE/LABEL:NAME");
   }
-  return check_machine(parts[PART_MACHINE], error) &&
-         check_name(parts[PART_NAME], "map run name", error);
+  return check_machine(parts.at[PART_MACHINE], error) &&
+         check_name(parts.at[PART_NAME], "map run name", error);
 }
 
 bool annals_map_run_arn_is_of(const char *map_run_arn, const char *execution_arn) {

@@ -97,11 +97,54 @@ static bool decrypt_event(struct annals_page *page, const struct annals_frame *f
   return false;
 }
 
+static int64_t max_results_of(const struct annals_page *page) {
+  return page->request.max_results != 0 ? page->request.max_results : ANNALS_PAGE_RESULTS_DEFAULT;
+}
+
+/* Copies the frames of the run that are side by side, in one piece. */
+static void flush_span(struct annals_page *page) {
+  annals_buffer_append(&page->events, page->span, page->span_bytes);
+  page->span_bytes = 0;
+}
+
+static void put_stored(struct annals_page *page, const struct annals_frame *frame) {
+  if (page->span_bytes == 0 || page->span + page->span_bytes != frame->bytes) {
+    flush_span(page);
+    page->span = frame->bytes;
+  }
+  page->span_bytes += frame->size;
+}
+
+/* passing: the frame is a view that dies before the run's does. */
+static bool put_event(struct annals_page *page, const struct annals_frame *frame, bool passing) {
+  if (page->encode != NULL) {
+    return page->encode(page, frame);
+  }
+  if (!passing) {
+    put_stored(page, frame);
+    return true;
+  }
+  flush_span(page);
+  annals_buffer_append(&page->events, frame->bytes, frame->size);
+  return !page->events.failed;
+}
+
+/* Takes the event back that was put last, and is too much for the page. len: before it was encoded.
+ */
+static void take_back(struct annals_page *page, const struct annals_frame *frame, size_t len) {
+  if (page->encode != NULL) {
+    page->events.len = len;
+  } else if (page->span_bytes > 0) {
+    page->span_bytes -= frame->size;
+  } else {
+    page->events.len -= frame->size;
+  }
+}
+
 /* Puts the event with page->next_id into the page; returns whether more may follow. */
 static bool take_event(struct annals_page *page, const struct annals_frame *frame) {
   const struct annals_history_options *options = annals_history_options(page->history);
-  int64_t max_results =
-      page->request.max_results != 0 ? page->request.max_results : ANNALS_PAGE_RESULTS_DEFAULT;
+  int64_t max_results = max_results_of(page);
   page->scanned_bytes += frame->size;
   if (page->event_count == max_results ||
       (page->event_count > 0 && page->scanned_bytes > options->page_scan_bytes_max)) {
@@ -112,7 +155,8 @@ static bool take_event(struct annals_page *page, const struct annals_frame *fram
     note_start(page, frame);
   }
   struct annals_frame plain;
-  if (frame->data_key != 0) {
+  bool encrypted = frame->data_key != 0;
+  if (encrypted) {
     if (!decrypt_event(page, frame, &plain)) {
       return false;
     }
@@ -120,12 +164,13 @@ static bool take_event(struct annals_page *page, const struct annals_frame *fram
     frame = &plain;
   }
   size_t len = page->events.len;
-  if (!page->encode(page, frame)) {
+  if (!put_event(page, frame, encrypted)) {
     page->damaged = true;
     return false;
   }
-  if (page->event_count > 0 && page->events.len + ENVELOPE_BYTES > options->page_bytes_max) {
-    page->events.len = len;
+  if (page->event_count > 0 &&
+      page->events.len + page->span_bytes + ENVELOPE_BYTES > options->page_bytes_max) {
+    take_back(page, frame, len);
     page->more = true;
     return false;
   }
@@ -170,6 +215,18 @@ static bool take_run_reverse(struct annals_page *page, const struct annals_run *
   return page->next_id > 0;
 }
 
+/* Makes room for what is likely to come: of the run, and once there has been one, of all. */
+static void make_room(struct annals_page *page, const struct annals_run *run) {
+  size_t bytes_max = annals_history_options(page->history)->page_bytes_max;
+  size_t bytes = run->frames_bytes;
+  if (page->event_count > 0) {
+    size_t left = (size_t)(max_results_of(page) - page->event_count);
+    bytes = page->events.len / (size_t)page->event_count * left;
+  }
+  bytes = MIN(bytes, bytes_max - MIN(bytes_max, page->events.len));
+  (void)!annals_buffer_reserve(&page->events, bytes + ENVELOPE_BYTES);
+}
+
 static bool take_run(struct annals_store_read *read, const struct annals_run *run) {
   struct annals_page *page = read->op.owner;
   if (annals_cancel_is_due(page->cancel)) {
@@ -182,7 +239,13 @@ static bool take_run(struct annals_store_read *read, const struct annals_run *ru
   if (page->next_id < run->first_id || page->next_id > run->last_id) {
     return damaged(page);
   }
-  return page->request.reverse_order ? take_run_reverse(page, run) : take_run_forward(page, run);
+  if (page->encode == NULL) {
+    make_room(page, run);
+  }
+  bool more =
+      page->request.reverse_order ? take_run_reverse(page, run) : take_run_forward(page, run);
+  flush_span(page);
+  return more && !page->events.failed;
 }
 
 /* --- the steps --- */

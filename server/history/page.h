@@ -44,7 +44,7 @@ typedef bool annals_page_encode_f(struct annals_page *page, const struct annals_
 /* One page being made, and the result. Zero it before use. */
 struct annals_page {
   struct annals_page_request request;
-  annals_page_encode_f *encode;
+  annals_page_encode_f *encode; /* NULL: the frames as they stand, which costs least */
   void (*on_done)(struct annals_page *page);
   void *owner;                        /* the caller's own */
   const struct annals_cancel *cancel; /* whether anybody waits; NULL: always */
@@ -70,6 +70,8 @@ struct annals_page {
   bool damaged;
   bool abandoned;
   size_t scanned_bytes;
+  const uint8_t *span; /* frames of the run at hand that are in the page, but not yet in events */
+  size_t span_bytes;
 };
 
 /*

@@ -13,12 +13,6 @@ struct state {
   struct annals_page page;
 };
 
-/* A frame is the field `events` of the response as it stands. */
-static bool encode_whole(struct annals_page *page, const struct annals_frame *frame) {
-  annals_buffer_append(&page->events, frame->bytes, frame->size);
-  return !page->events.failed;
-}
-
 static bool encode_without_data(struct annals_page *page, const struct annals_frame *frame) {
   const struct annals_rpc_call *call = page->owner;
   size_t start = page->events.len;
@@ -59,7 +53,8 @@ static void start(struct annals_rpc_call *call) {
   annals_rpc_call_release_request(call); /* its texts have been copied */
   state->page.owner = call;
   state->page.on_done = on_done;
-  state->page.encode = state->request.include_execution_data ? encode_whole : encode_without_data;
+  /* A frame is the field `events` of the response as it stands. */
+  state->page.encode = state->request.include_execution_data ? NULL : encode_without_data;
   state->page.request = (struct annals_page_request){
       .principal = call->caller.principal,
       .execution_arn = state->request.execution_arn,

@@ -6,6 +6,16 @@
 
 enum { READ_TIER_ALL = 0, READ_TIER_BLOCK_CACHE = 1 };
 
+enum {
+  /* Deleted keys that a step walks over at the most where only memory is read, which is INCOMPLETE
+   * then: a seek is cheaper than more of them. */
+  SKIPPED_MAX = 8,
+  /* A run whose events are no longer than that in the mean is fetched whole: reading their lengths
+   * one after the other would wait for memory at each. */
+  FETCHED_EVENT_BYTES_MAX = 1024,
+  CACHE_LINE_BYTES = 64,
+};
+
 void annals_tier_apply(enum annals_tier tier, rocksdb_readoptions_t *options) {
   rocksdb_readoptions_set_read_tier(
       options, tier == ANNALS_TIER_CACHE ? READ_TIER_BLOCK_CACHE : READ_TIER_ALL);
@@ -27,6 +37,9 @@ void annals_cursor_open(struct annals_cursor *cursor, rocksdb_t *db,
 
   cursor->options = rocksdb_readoptions_create();
   annals_tier_apply(tier, cursor->options);
+  if (tier == ANNALS_TIER_CACHE) {
+    rocksdb_readoptions_set_max_skippable_internal_keys(cursor->options, SKIPPED_MAX);
+  }
   /* The bounds keep it from walking over what was deleted from other executions. */
   rocksdb_readoptions_set_iterate_lower_bound(cursor->options, (const char *)lower, prefix_size);
   rocksdb_readoptions_set_iterate_upper_bound(cursor->options, (const char *)upper, prefix_size);
@@ -121,13 +134,34 @@ enum annals_place annals_cursor_next(struct annals_cursor *cursor) {
   return arrive(cursor);
 }
 
+enum annals_place annals_cursor_next_open(struct annals_cursor *cursor, enum annals_tier tier,
+                                          int64_t id) {
+  if (tier == ANNALS_TIER_CACHE) {
+    annals_cursor_next(cursor);
+    if (cursor->place != ANNALS_PLACE_FAILED || cursor->status != ANNALS_STATUS_INCOMPLETE) {
+      return cursor->place;
+    }
+  }
+  return annals_cursor_seek(cursor, ANNALS_KEY_OPEN, id);
+}
+
 enum annals_place annals_cursor_prev(struct annals_cursor *cursor) {
   rocksdb_iter_prev(cursor->iterator);
   return arrive(cursor);
 }
 
+static void fetch(const struct annals_run *run) {
+  int64_t count = run->last_id - run->first_id + 1;
+  if ((int64_t)run->frames_bytes <= count * FETCHED_EVENT_BYTES_MAX) {
+    for (size_t at = 0; at < run->frames_bytes; at += CACHE_LINE_BYTES) {
+      __builtin_prefetch(run->frames + at);
+    }
+  }
+}
+
 bool annals_cursor_check_frames(struct annals_cursor *cursor) {
   const struct annals_run *run = &cursor->run;
+  fetch(run);
   int64_t count = annals_frame_count(run->frames, run->frames_bytes);
   if (count != run->last_id - run->first_id + 1) {
     annals_cursor_fail(cursor, "frames that do not match the key");

@@ -59,6 +59,11 @@ enum annals_place annals_cursor_seek(struct annals_cursor *cursor, enum annals_k
                                      int64_t id);
 enum annals_place annals_cursor_seek_marker(struct annals_cursor *cursor);
 enum annals_place annals_cursor_next(struct annals_cursor *cursor);
+/* Moves from the marker to the first open run, which holds id; or to what follows where it would
+ * stand. Cost: less than a seek, unless the tail has been sealed so lately that its deleted keys
+ * are still there. */
+enum annals_place annals_cursor_next_open(struct annals_cursor *cursor, enum annals_tier tier,
+                                          int64_t id);
 enum annals_place annals_cursor_prev(struct annals_cursor *cursor);
 
 /* Fails the cursor: the run it stands at, or what should be there, is damaged. Returns FAILED. */

@@ -7,6 +7,7 @@ struct pass {
   struct annals_cursor cursor;
   struct annals_store_read *read;
   struct annals_read_state *state;
+  enum annals_tier tier;
   bool first;   /* the next run is the pass's first: it may hold more than what is wanted */
   bool stopped; /* on_run has enough */
 };
@@ -77,6 +78,16 @@ static enum annals_status no_marker(struct annals_cursor *cursor) {
   return cursor->place == ANNALS_PLACE_FAILED ? cursor->status : ANNALS_STATUS_NOT_FOUND;
 }
 
+/* Goes from the marker to the open run that holds the next id, or where it would stand. */
+static void go_to_open(struct pass *pass) {
+  int64_t next_id = pass->state->next_id;
+  if (pass->first) {
+    annals_cursor_seek(&pass->cursor, ANNALS_KEY_OPEN, next_id);
+  } else {
+    annals_cursor_next_open(&pass->cursor, pass->tier, next_id);
+  }
+}
+
 static enum annals_status read_forward(struct pass *pass) {
   struct annals_cursor *cursor = &pass->cursor;
   annals_cursor_seek(cursor, ANNALS_KEY_SEALED, pass->state->next_id);
@@ -89,7 +100,7 @@ static enum annals_status read_forward(struct pass *pass) {
   if (cursor->place != ANNALS_PLACE_MARKER) {
     return no_marker(cursor);
   }
-  annals_cursor_seek(cursor, ANNALS_KEY_OPEN, pass->state->next_id);
+  go_to_open(pass);
   while (cursor->place == ANNALS_PLACE_OPEN && deliver(pass)) {
     annals_cursor_next(cursor);
   }
@@ -220,7 +231,7 @@ enum annals_status annals_reader_pass(struct annals_reader *reader, struct annal
   if (state->delivered && read->reverse && state->next_id == 0) {
     return ANNALS_STATUS_OK;
   }
-  struct pass pass = {.read = read, .state = state, .first = true};
+  struct pass pass = {.read = read, .state = state, .tier = reader->tier, .first = true};
   reader_cursor(reader, read->arn, &pass.cursor);
   enum annals_status status = state->delivered ? check_birth(&pass) : ANNALS_STATUS_OK;
   if (status == ANNALS_STATUS_OK) {

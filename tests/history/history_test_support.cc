@@ -40,11 +40,6 @@ void Take(const GError *error, Outcome *outcome) {
   }
 }
 
-bool EncodeWhole(annals_page *page, const annals_frame *frame) {
-  annals_buffer_append(&page->events, frame->bytes, frame->size);
-  return !page->events.failed;
-}
-
 bool EncodeWithoutData(annals_page *page, const annals_frame *frame) {
   size_t start = page->events.len;
   bool ok = annals_execution_data_strip(annals_history_options(page->history)->schema, frame->event,
@@ -203,7 +198,7 @@ Paged HistoryTest::Page(const PageQuery &query) {
   page.owner = &done;
   page.cancel = cancel_;
   page.on_done = [](annals_page *it) { static_cast<std::promise<void> *>(it->owner)->set_value(); };
-  page.encode = query.data ? EncodeWhole : EncodeWithoutData;
+  page.encode = query.data ? nullptr : EncodeWithoutData;
   page.request.principal = principal_;
   page.request.execution_arn = query.arn.c_str();
   page.request.max_results = query.max_results;
