@@ -2,34 +2,33 @@
 
 #include "proto/wire.h"
 
-static void append_field(struct annals_buffer *out, const struct annals_wire_field *field) {
-  if (field->type == ANNALS_WIRE_VARINT) {
-    annals_wire_append_varint(out, field->number, field->varint);
-  } else {
-    annals_wire_append_bytes(out, field->number, field->bytes, field->size);
-  }
-}
-
+/* What stays is copied in pieces as large as there are. */
 static bool strip_message(const struct annals_message *message, const uint8_t *bytes, size_t size,
                           struct annals_buffer *out) {
   struct annals_wire_reader reader = {bytes, bytes + size};
   struct annals_wire_field wire;
   enum annals_wire_result result;
-  while ((result = annals_wire_next(&reader, &wire)) == ANNALS_WIRE_FIELD) {
+  const uint8_t *piece = bytes; /* begins what stays and is not copied yet */
+  for (const uint8_t *at = bytes; (result = annals_wire_next(&reader, &wire)) == ANNALS_WIRE_FIELD;
+       at = reader.at) {
     const struct annals_field *field = annals_message_field(message, wire.number);
     if (field == NULL) {
       return false;
     }
+    if (!field->details && !field->data) {
+      continue;
+    }
+    annals_buffer_append(out, piece, (size_t)(at - piece));
+    piece = reader.at;
     if (field->details) {
       size_t start = out->len;
       if (!strip_message(field->message, wire.bytes, wire.size, out)) {
         return false;
       }
       annals_wire_wrap(out, start, wire.number);
-    } else if (!field->data) {
-      append_field(out, &wire);
     }
   }
+  annals_buffer_append(out, piece, (size_t)(reader.end - piece));
   return result == ANNALS_WIRE_END;
 }
 

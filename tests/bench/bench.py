@@ -3,7 +3,8 @@
 
 A figure is a class in figures/*.py that sets NAME, WHAT and TARGET and has prepare(bench),
 baseline() and subject(), which return what is achieved in a second, or a Sample; both are
-called once in each round, in turns. It is listed in its module's FIGURES.
+called once in each round, in turns. It is listed in its module's FIGURES. What has no baseline is
+listed in FACTS, and has measure(), which returns numbers by name.
 """
 
 import argparse
@@ -26,11 +27,11 @@ import figures  # noqa: E402
 from programs import Missing, Programs, Sample  # noqa: E402
 
 
-def find_figures(patterns, but=()):
-    """Classes of all modules in figures/, in the order of their names and of FIGURES."""
+def find(kind, patterns, but=()):
+    """Classes of all modules in figures/, in the order of their names and of FIGURES or FACTS."""
     found = []
     for module in sorted(m.name for m in pkgutil.iter_modules(figures.__path__)):
-        found += importlib.import_module("figures." + module).FIGURES
+        found += getattr(importlib.import_module("figures." + module), kind, [])
     return [f for f in found
             if (not patterns or any(fnmatch.fnmatchcase(f.NAME, p) for p in patterns))
             and not any(fnmatch.fnmatchcase(f.NAME, p) for p in but)]
@@ -97,11 +98,17 @@ def run_figure(bench, cls):
     return result
 
 
-def run_all(bench, chosen):
+def run_fact(bench, cls):
+    fact = cls()
+    fact.prepare(bench)
+    return {"name": cls.NAME, "what": cls.WHAT, "values": fact.measure()}
+
+
+def run_all(bench, chosen, run):
     results, skipped = [], []
     for cls in chosen:
         try:
-            results.append(run_figure(bench, cls))
+            results.append(run(bench, cls))
         except Missing as missing:
             skipped.append({"name": cls.NAME, "why": str(missing)})
             print("%s: skipped: %s" % (cls.NAME, missing), flush=True)
@@ -131,6 +138,13 @@ def print_table(results):
         if r["ratio"]["median"] > 0:
             print("ratio %s %.2f %.2f %.2f" % (r["name"], r["ratio"]["median"], r["ratio"]["min"],
                                                r["ratio"]["max"]))
+
+
+def print_facts(facts):
+    for fact in facts:
+        print("%s: %s" % (fact["name"], fact["what"]))
+        for name, value in fact["values"].items():
+            print("fact %s %s %.1f" % (fact["name"], name, value))
 
 
 PLOT = """set terminal pngcairo size 1200,600 font ",11"
@@ -200,25 +214,30 @@ def parse(argv):
 
 def main(argv):
     options = parse(argv)
-    chosen = find_figures(options.only, options.but)
-    if options.list or not chosen:
-        print("\n".join("%-18s %s" % (f.NAME, f.WHAT) for f in chosen or find_figures(None)))
+    chosen = find("FIGURES", options.only, options.but)
+    facts = find("FACTS", options.only, options.but)
+    if options.list or not chosen + facts:
+        print("\n".join("%-18s %s" % (f.NAME, f.WHAT)
+                        for f in chosen + facts or find("FIGURES", None) + find("FACTS", None)))
         return 0 if options.list else 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     work = tempfile.mkdtemp(prefix="annals-bench.")
     bench = Bench(options, work)
     machine = describe_machine()
     try:
-        results, skipped = run_all(bench, chosen)
+        results, skipped = run_all(bench, chosen, run_figure)
+        facts, also_skipped = run_all(bench, facts, run_fact)
         bench.drop_fixtures()
     finally:
         bench.programs.end()
         shutil.rmtree(work)
     print_table(results)
+    print_facts(facts)
     os.makedirs(options.out, exist_ok=True)
     with open(os.path.join(options.out, "results.json"), "w", encoding="utf-8") as f:
         json.dump({"machine": machine, "rounds": options.rounds, "seconds": options.seconds,
-                   "scale": options.scale, "figures": results, "skipped": skipped}, f, indent=2)
+                   "scale": options.scale, "figures": results, "facts": facts,
+                   "skipped": skipped + also_skipped}, f, indent=2)
     plot(results, options.out, options.rounds)
     return 0
 

@@ -27,15 +27,16 @@ def is_sanitized():
 @unittest.skipIf(is_sanitized(), "load generators hold what they hold to the end, which is a leak")
 class BenchTest(unittest.TestCase):
     def test_every_figure(self):
-        # db_bench takes seconds to start its threads.
-        but = ("--but", "append_1", "--but", "append_1_c256")
+        # db_bench takes seconds to start its threads, and valgrind for all.
+        but = ("--but", "append_1", "--but", "append_1_c256", "--but", "instructions", "--but",
+               "system_calls")
         names = [line.split()[0] for line in run("--list", *but).splitlines()]
         with tempfile.TemporaryDirectory() as out:
             text = run("--rounds", "1", "--seconds", "0.02", "--scale", "0.0001", "--out", out,
                        *but)
             with open(os.path.join(out, "results.json"), encoding="utf-8") as f:
                 results = json.load(f)
-        measured = [figure["name"] for figure in results["figures"]]
+        measured = [figure["name"] for figure in results["figures"] + results["facts"]]
         skipped = [figure["name"] for figure in results["skipped"]]
         self.assertCountEqual(measured + skipped, names)
         for figure in results["figures"]:
@@ -43,6 +44,7 @@ class BenchTest(unittest.TestCase):
             self.assertGreater(figure["subject"]["min"], 0, figure["name"])
             self.assertIn("\n%s " % figure["name"], text)
         self.assertIn("grpc_page100", measured)
+        self.assertIn("\nfact memory connections 10.0\n", text)
 
     def test_a_name_that_is_none(self):
         done = subprocess.run(["/usr/bin/python3", BENCH, "--bin", ".", "--only", "nothing"],

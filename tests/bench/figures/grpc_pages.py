@@ -14,15 +14,15 @@ class Hot:
     def __init__(self, bench):
         self.programs = bench.programs
         self.count = bench.scaled(self.EXECUTIONS, 4)
-        data_dir = bench.programs.new_dir()
-        server = self.programs.annalsd(data_dir, *self.OPTIONS)
+        self.data_dir = bench.programs.new_dir()
+        server = self.programs.annalsd(self.data_dir, *self.OPTIONS)
         self.programs.fill(server, ARN + "hot-", self.count, self.EVENTS, self.EVENT_BYTES)
-        self.server = self.serve_filled(server, data_dir)
+        self.server = self.serve_filled(server)
 
-    def serve_filled(self, server, data_dir):
+    def serve_filled(self, server):
         """Has the server start anew: what it finds in its log it writes to files."""
         self.programs.stop(server)
-        return self.programs.annalsd(data_dir, *self.OPTIONS)
+        return self.programs.annalsd(self.data_dir, *self.OPTIONS)
 
     def requests(self, **more):
         return self.programs.requests(
@@ -47,7 +47,7 @@ class Fresh(Hot):
 
     EVENTS = -150
 
-    def serve_filled(self, server, data_dir):
+    def serve_filled(self, server):
         return server
 
 
