@@ -6,10 +6,12 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 
 ARN = "arn:aws:states:us-east-1:123456789012:execution:bench:"
 GET_PAGE = "/annals.v1.HistoryService/GetExecutionHistory"
 WAIT_S = 60
+SETTLE_S = 300
 
 
 class Missing(Exception):
@@ -58,6 +60,15 @@ class Server:
             except FileNotFoundError:
                 pass
         return total / 1e9
+
+    def settle(self):
+        """Waits until it has nothing to do any more: until compactions of what was loaded are done."""
+        until = time.monotonic() + SETTLE_S
+        busy = True
+        while busy and time.monotonic() < until:
+            before = self.cpu_s()
+            time.sleep(0.2)
+            busy = self.cpu_s() - before > 0.01
 
     def memory_bytes(self, key="VmRSS"):
         with open("/proc/%d/status" % self.process.pid, encoding="ascii") as f:

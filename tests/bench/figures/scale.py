@@ -18,10 +18,11 @@ class Executions:
         self.count = bench.scaled(self.COUNT, 100)
         self.programs.run("tests/bench/execution_load", data_dir, self.count, 8)
         self.server = self.programs.annalsd(data_dir)
+        self.server.settle()
 
     def requests(self, hot):
-        step = self.count // hot
-        return self.programs.requests([page_request("%s%d" % (ARN, i * step)) for i in range(hot)])
+        """The first ones are the same in all sets, and stand far apart in the order of names."""
+        return self.programs.requests([page_request("%s%d" % (ARN, i)) for i in range(hot)])
 
     def close(self):
         self.programs.stop(self.server)
@@ -94,6 +95,7 @@ class Deep:
                           260, self.events, 1, 0)
         self.programs.stop(server)
         self.server = self.programs.annalsd(data_dir)
+        self.server.settle()
 
     def token_at(self, event_id):
         """Of the page that begins behind that event."""
