@@ -38,6 +38,51 @@ void annals_client_backup_free(Annals__V1__CreateBackupResponse *backup) {
   annals__v1__create_backup_response__free_unpacked(backup, NULL);
 }
 
+/* ---- data keys ----------------------------------------------------------------------------- */
+
+static const struct annals_client_method rewrap_data_keys = {
+    .path = "/annals.v1.AdminService/RewrapDataKeys",
+};
+
+static const struct annals_client_method destroy_data_keys = {
+    .path = "/annals.v1.AdminService/DestroyDataKeys",
+};
+
+/* Both have requests and responses of the same fields. */
+static bool change_data_keys(struct annals_client *client,
+                             const struct annals_client_method *method, const char *execution_arn,
+                             int64_t *ret_count, GError **error) {
+  Annals__V1__RewrapDataKeysRequest message = ANNALS__V1__REWRAP_DATA_KEYS_REQUEST__INIT;
+  message.execution_arn = annals_client_text(execution_arn);
+  struct annals_buffer response;
+  annals_buffer_init(&response, ANNALS_CLIENT_RESPONSE_BYTES_MAX);
+  bool ok = annals_client_exchange(client, method, &message.base, &response, error);
+  if (ok) {
+    Annals__V1__RewrapDataKeysResponse *changed =
+        annals__v1__rewrap_data_keys_response__unpack(NULL, response.len, response.data);
+    ok = changed != NULL;
+    if (ok) {
+      *ret_count = changed->data_key_count;
+    } else {
+      annals_client_error_set(error, ANNALS_CLIENT_INTERNAL, "",
+                              "the server's answer does not tell of data keys");
+    }
+    annals__v1__rewrap_data_keys_response__free_unpacked(changed, NULL);
+  }
+  annals_buffer_clear(&response);
+  return ok;
+}
+
+bool annals_client_rewrap_data_keys(struct annals_client *client, const char *execution_arn,
+                                    int64_t *ret_count, GError **error) {
+  return change_data_keys(client, &rewrap_data_keys, execution_arn, ret_count, error);
+}
+
+bool annals_client_destroy_data_keys(struct annals_client *client, const char *execution_arn,
+                                     int64_t *ret_count, GError **error) {
+  return change_data_keys(client, &destroy_data_keys, execution_arn, ret_count, error);
+}
+
 /* ---- VerifyStore --------------------------------------------------------------------------- */
 
 static bool fail_with(GError **error, int code, const char *text) {

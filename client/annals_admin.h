@@ -34,6 +34,21 @@ bool annals_client_create_backup(struct annals_client *client,
 
 void annals_client_backup_free(Annals__V1__CreateBackupResponse *backup);
 
+/*
+ * Have the server wrap the data keys of an execution anew, or destroy them, and what they encrypt
+ * with them. *ret_count is how many there were.
+ *
+ * Errors: INVALID_ARN, INVALID_REQUEST (it is not encrypted), EXECUTION_DOES_NOT_EXIST,
+ *   ALREADY_RUNNING, those of the key service, NO_SPACE, WRITES_STOPPED, PERMISSION_DENIED,
+ *   OVERLOADED, DRAINING, INTERNAL. It is not repeated when it fails.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_client_rewrap_data_keys(struct annals_client *client, const char *execution_arn,
+                                    int64_t *ret_count, GError **error);
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_client_destroy_data_keys(struct annals_client *client, const char *execution_arn,
+                                     int64_t *ret_count, GError **error);
+
 struct annals_client_verify_request {
   int64_t max_bytes_per_second; /* that are read at most; 0: as the server thinks best */
 

@@ -5,6 +5,7 @@
 
 #include "client/aws_error.h"
 #include "client/backup.h"
+#include "client/data_keys.h"
 #include "client/delete.h"
 #include "client/describe.h"
 #include "client/export.h"
@@ -20,6 +21,8 @@ static const struct annals_cli_command commands[] = {
     {"describe", "Print what is known of an execution", annals_describe_command_run},
     {"list", "Print the executions of a state machine", annals_list_command_run},
     {"delete", "Delete executions and their histories", annals_delete_command_run},
+    {"rewrap", "Have the data keys of executions wrapped anew", annals_rewrap_command_run},
+    {"shred", "Destroy the data keys of executions", annals_shred_command_run},
     {"backup", "Have the server make a backup", annals_backup_command_run},
     {"health", "Tell whether a server takes calls", annals_health_command_run},
     {NULL, NULL, NULL},

@@ -11,6 +11,7 @@ struct annals_history {
 
   pthread_mutex_t lock; /* of all below; a leaf */
   int64_t earliest_closed_s;
+  bool rekeying;
 };
 
 enum {
@@ -70,6 +71,20 @@ int64_t annals_history_take_earliest_closed(struct annals_history *history) {
   history->earliest_closed_s = INT64_MAX;
   pthread_mutex_unlock(&history->lock);
   return earliest_s;
+}
+
+bool annals_history_begin_rekey(struct annals_history *history) {
+  pthread_mutex_lock(&history->lock);
+  bool begun = !history->rekeying;
+  history->rekeying = true;
+  pthread_mutex_unlock(&history->lock);
+  return begun;
+}
+
+void annals_history_end_rekey(struct annals_history *history) {
+  pthread_mutex_lock(&history->lock);
+  history->rekeying = false;
+  pthread_mutex_unlock(&history->lock);
 }
 
 int64_t annals_history_now_us(const struct annals_history *history) {

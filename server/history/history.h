@@ -64,6 +64,12 @@ void annals_history_note_closed(struct annals_history *history, int64_t stop_sec
  * there was none. */
 int64_t annals_history_take_earliest_closed(struct annals_history *history);
 
+/* Begin and end the change of data keys, of which there is one at a time. begin returns false when
+ * another one is under way. */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_history_begin_rekey(struct annals_history *history);
+void annals_history_end_rekey(struct annals_history *history);
+
 /* Tells the time in microseconds since 1970. */
 int64_t annals_history_now_us(const struct annals_history *history);
 

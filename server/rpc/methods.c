@@ -12,6 +12,8 @@ const struct annals_rpc_method *const annals_rpc_methods[] = {
     &annals_rpc_list_executions,
     &annals_rpc_create_backup,
     &annals_rpc_verify_store,
+    &annals_rpc_rewrap_data_keys,
+    &annals_rpc_destroy_data_keys,
     &annals_rpc_health_check,
     &annals_rpc_health_list,
     &annals_rpc_health_watch,

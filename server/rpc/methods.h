@@ -14,6 +14,8 @@ extern const struct annals_rpc_method annals_rpc_append_history_events;
 extern const struct annals_rpc_method annals_rpc_append_history_events_stream;
 extern const struct annals_rpc_method annals_rpc_create_backup;
 extern const struct annals_rpc_method annals_rpc_verify_store;
+extern const struct annals_rpc_method annals_rpc_destroy_data_keys;
+extern const struct annals_rpc_method annals_rpc_rewrap_data_keys;
 extern const struct annals_rpc_method annals_rpc_delete_execution;
 extern const struct annals_rpc_method annals_rpc_describe_execution;
 extern const struct annals_rpc_method annals_rpc_get_execution_history;

@@ -276,6 +276,37 @@ class EncryptionTest(unittest.TestCase):
                               timeout=WAIT_S)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
+    def test_rotation_and_shredding(self):
+        server = self.start()
+        client = self.client(server)
+        for name in "a", "b":
+            client.append(arn(name), history(10), encryption_configuration=ENCRYPTED)
+        client.append(arn("plain"), history(10))
+        self.put_keys(NEW_KEY + OLD_KEY)
+        server.reload("customer keys reloaded")
+        done = annalsd.run_cli("rewrap", "--endpoint", server.grpc, "--state-machine",
+                               annalsd.MACHINE_ARN)
+        self.assertEqual(done.stdout, "2 data keys of 2 executions rewrapped\n")
+        self.put_keys(NEW_KEY)
+        server.restart()
+        client = self.client(server)
+        self.assertEqual(client.history(arn("a")), history(10))
+        done = annalsd.run_cli("shred", "--endpoint", server.grpc, arn("a"), check=False)
+        self.assertIn("use --yes", done.stderr)
+        done = annalsd.run_cli("shred", "--endpoint", server.grpc, "--yes", arn("a"))
+        self.assertEqual(done.stdout, "1 data keys of 1 executions shredded\n")
+        self.assertEqual(self.failed(lambda: client.page(arn("a"))).reason, "KMS_INVALID_STATE")
+        self.assertEqual(len(client.page(arn("a"), include=False).events), 10)
+        self.assertEqual(client.history(arn("b")), history(10))
+        done = annalsd.run_cli("shred", "--endpoint", server.grpc, "--yes", arn("plain"),
+                               check=False)
+        self.assertIn("the execution is not encrypted", done.stderr)
+        self.assertEqual(done.returncode, 1)
+        log = [json.loads(line) for line in server.log().splitlines()]
+        self.assertEqual([(e["execution_arn"], e["data_keys"]) for e in log
+                          if e["message"] == "data keys destroyed"], [(arn("a"), 1)])
+        self.assertEqual(sum(e["message"] == "data keys rewrapped" for e in log), 2)
+
     def test_is_exported_in_plain_text(self):
         server = self.start()
         client = self.client(server)

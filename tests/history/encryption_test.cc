@@ -6,6 +6,7 @@
 
 extern "C" {
 #include "server/history/encryption.h"
+#include "server/history/rekey.h"
 #include "server/history/watch.h"
 }
 
@@ -35,7 +36,7 @@ class EncryptionTest : public HistoryTest {
 
   /* As a restart does: nothing is in memory. */
   void StartKeys() {
-    Close();
+    annals_history_free(history_);
     annals_data_keys_free(keys_);
     annals_data_keys_options options = {};
     options.provider = script_.provider();
@@ -45,7 +46,7 @@ class EncryptionTest : public HistoryTest {
     keys_ = annals_data_keys_new(&options, &error);
     ASSERT_NE(keys_, nullptr) << error->message;
     options_.data_keys = keys_;
-    Open();
+    history_ = annals_history_new(&options_);
   }
 
   void SetPolicy(const char *pattern, const char *text) {
@@ -205,12 +206,12 @@ TEST_F(EncryptionTest, GoesOnWithTheDataKeyAfterARestart) {
 
 TEST_F(EncryptionTest, ReadsPagesOfManyDataKeys) {
   std::vector<std::string> events;
-  for (int64_t id = 1; id <= 40; id++) {
+  for (int64_t id = 1; id <= 20; id++) {
     events.push_back(id == 1 ? Started(100) : Entered(id, 100 + id, kInput));
     ASSERT_TRUE(Append({events.back()}, kArn, id == 1 ? Encrypted(60) : FirstAppend{}).ok);
     Pass(61);
   }
-  EXPECT_EQ(DataKeys().back(), 40);
+  EXPECT_EQ(DataKeys().back(), 20);
   EXPECT_EQ(All(), Canonicals(events));
   Paged first = Page();
   EXPECT_EQ(first.events.size(), static_cast<size_t>(ANNALS_DECRYPTOR_KEYS_MAX));
@@ -218,7 +219,7 @@ TEST_F(EncryptionTest, ReadsPagesOfManyDataKeys) {
   /* And a retry of them all. */
   Appended retried = Append(events);
   EXPECT_TRUE(retried.ok) << retried.message;
-  EXPECT_EQ(retried.already_stored, 40);
+  EXPECT_EQ(retried.already_stored, 20);
 }
 
 TEST_F(EncryptionTest, TakesRetriesByWhatTheyMean) {
@@ -408,6 +409,104 @@ TEST_F(EncryptionTest, WorksWhereTheStoreIsSlow) {
   EXPECT_EQ(Describe().members["status"], "RUNNING");
 }
 
+struct Rekeyed : Outcome {
+  int64_t count = 0;
+};
+
+Rekeyed Rekey(annals_history *history, bool destroy, const std::string &arn = kArn) {
+  std::promise<void> done;
+  annals_rekey rekey = {};
+  rekey.request.execution_arn = arn.c_str();
+  rekey.request.destroy = destroy;
+  rekey.owner = &done;
+  rekey.on_done = [](annals_rekey *it) {
+    static_cast<std::promise<void> *>(it->owner)->set_value();
+  };
+  if (annals_rekey_run(history, &rekey) == ANNALS_PENDING) {
+    done.get_future().wait();
+  }
+  Rekeyed result;
+  result.ok = rekey.error == nullptr;
+  if (!result.ok) {
+    result.reason = annals_reason_info(annals_error_reason(rekey.error))->name;
+  }
+  result.count = rekey.key_count;
+  annals_rekey_clear(&rekey);
+  return result;
+}
+
+TEST_F(EncryptionTest, IsRewrapped) {
+  ASSERT_TRUE(Append({Started(100)}, kArn, Encrypted(60)).ok);
+  Pass(61);
+  ASSERT_TRUE(Append({Entered(2, 101, kInput)}).ok);
+  const std::string before = Stored();
+  for (bool pending : {false, true}) {
+    annals_faulty_store_set_pending(store_, pending);
+    script_.ForgetCalls();
+    Rekeyed rekeyed = Rekey(history_, false);
+    EXPECT_TRUE(rekeyed.ok) << rekeyed.reason;
+    EXPECT_EQ(rekeyed.count, 2);
+    EXPECT_EQ(script_.calls().size(), 2U);
+    EXPECT_EQ(script_.calls().front().find("rewrap alias/orders aws:states:executionArn="), 0U);
+    EXPECT_EQ(Stored(), before) << "events are changed";
+    script_.ForgetCalls();
+    EXPECT_EQ(All(), Canonicals({Started(100), Entered(2, 101, kInput)}));
+    EXPECT_EQ(script_.calls(), Calls({kUnwrap, kUnwrap})) << "old keys are in memory";
+  }
+  ASSERT_TRUE(Append({Entered(3, 102, kInput)}).ok);
+  EXPECT_EQ(DataKeys(), (std::vector<int64_t>{1, 2, 2}));
+  StartKeys();
+  script_.Say(ANNALS_KEY_ACCESS_DENIED);
+  EXPECT_EQ(Rekey(history_, false).reason, "KMS_ACCESS_DENIED");
+}
+
+TEST_F(EncryptionTest, IsDestroyedAndTheRestStays) {
+  const std::vector<std::string> events = Chain(3, kInput);
+  ASSERT_TRUE(Append(events, kArn, Encrypted()).ok);
+  EXPECT_EQ(All(), Canonicals(events));
+  script_.ForgetCalls();
+  Rekeyed destroyed = Rekey(history_, true);
+  EXPECT_TRUE(destroyed.ok) << destroyed.reason;
+  EXPECT_EQ(destroyed.count, 1);
+  EXPECT_EQ(script_.calls(), Calls());
+  for (bool restarted : {false, true}) {
+    Paged page = Page();
+    EXPECT_EQ(page.reason, "KMS_INVALID_STATE") << restarted;
+    EXPECT_EQ(page.metadata["kms_key_state"], "UNAVAILABLE");
+    EXPECT_EQ(Describe().reason, "KMS_INVALID_STATE");
+    EXPECT_EQ(Append({Entered(4, 200, kInput)}).reason, "KMS_INVALID_STATE");
+    EXPECT_EQ(Append(events).reason, "KMS_INVALID_STATE");
+    PageQuery query;
+    query.data = false;
+    EXPECT_EQ(All(query).size(), 3U);
+    EXPECT_EQ(ListAll(), (std::vector<std::string>{kArn}));
+    EXPECT_EQ(Rekey(history_, true).count, 0);
+    EXPECT_EQ(Rekey(history_, false).count, 0) << "what was destroyed is brought back";
+    Reopen();
+    StartKeys();
+  }
+  EXPECT_EQ(script_.calls(), Calls());
+  EXPECT_TRUE(Delete().ok);
+  ASSERT_TRUE(Append(events, kArn, Encrypted()).ok);
+  EXPECT_EQ(All(), Canonicals(events));
+}
+
+TEST_F(EncryptionTest, ChangesDataKeysOfOneExecutionAtATime) {
+  ASSERT_TRUE(Append(Chain(2, kInput), kArn, Encrypted()).ok);
+  script_.Hold(true);
+  std::future<Rekeyed> rewrapped =
+      std::async(std::launch::async, [&] { return Rekey(history_, false); });
+  script_.WaitForHeld(1);
+  EXPECT_EQ(Rekey(history_, true).reason, "ALREADY_RUNNING");
+  script_.Hold(false);
+  EXPECT_EQ(rewrapped.get().count, 1);
+  EXPECT_EQ(Rekey(history_, true).count, 1);
+  EXPECT_EQ(Rekey(history_, true, std::string(kArn) + "2").reason, "EXECUTION_DOES_NOT_EXIST");
+  ASSERT_TRUE(Append(Chain(2), std::string(kArn) + "2").ok);
+  EXPECT_EQ(Rekey(history_, true, std::string(kArn) + "2").reason, "INVALID_REQUEST");
+  EXPECT_EQ(Rekey(history_, true, "arn").reason, "INVALID_ARN");
+}
+
 struct Watching {
   std::promise<void> turn;
   std::string frames;
@@ -461,41 +560,6 @@ TEST_F(EncryptionTest, IsWatched) {
   std::string reason;
   EXPECT_EQ(Watch(history_, &reason), "");
   EXPECT_EQ(reason, "KMS_ACCESS_DENIED");
-}
-
-TEST(EncryptionPolicy, SaysWhatIsExpected) {
-  annals_encryption_policy *policy = annals_encryption_policy_new();
-  auto add = [&](const char *pattern, const char *text) {
-    GError *error = nullptr;
-    std::string message;
-    if (!annals_encryption_policy_add(policy, pattern, text, &error)) {
-      message = error->message;
-      g_error_free(error);
-    }
-    return message;
-  };
-  const char orders[] = "arn:aws:states:*:123456789012:stateMachine:Orders";
-  EXPECT_EQ(add("Orders", "k"),
-            "'Orders' is not the ARN of a state machine, such as "
-            "arn:aws:states:*:123456789012:stateMachine:Orders, nor *");
-  EXPECT_EQ(add("*", ""), "a key of 1 to 2048 bytes, or none, is expected");
-  EXPECT_EQ(add("*", "k 59"), "'59' is no reuse period of 60 to 900 seconds");
-  EXPECT_EQ(add("*", "k 60 x"), "KEY or KEY SECONDS, or none, is expected");
-  EXPECT_FALSE(annals_encryption_policy_needs_keys(policy));
-  EXPECT_EQ(add(orders, "none"), "");
-  EXPECT_FALSE(annals_encryption_policy_needs_keys(policy));
-  EXPECT_EQ(add(orders, "k"), "it stands there twice");
-  EXPECT_EQ(add("*", "local:main  600"), "");
-  EXPECT_TRUE(annals_encryption_policy_needs_keys(policy));
-  EXPECT_FALSE(annals_encryption_policy_find(
-                   policy, "arn:aws:states:eu-west-1:123456789012:stateMachine:Orders")
-                   .given);
-  annals_encryption other = annals_encryption_policy_find(
-      policy, "arn:aws:states:eu-west-1:123456789012:stateMachine:Other");
-  EXPECT_TRUE(other.given);
-  EXPECT_STREQ(other.kms_key_id, "local:main");
-  EXPECT_EQ(other.reuse_seconds, 600);
-  annals_encryption_policy_free(policy);
 }
 
 }  // namespace
