@@ -48,7 +48,9 @@ struct annals_tuning_memory annals_tuning_memory(const struct annals_rocksdb_tun
 /* ---- the database -------------------------------------------------------------------------- */
 
 /* One flush beside one compaction on two processors, as readers need them more; a quarter of many,
- * which is what it takes to keep up with a writer that has a whole one. */
+ * 8 of 32, which is what it takes to keep up with a writer that has a whole one: it appends an
+ * event in 16 us, and flushes and compactions take some 30 for it until it rests. On more than two
+ * processors that is reckoned, not measured. */
 static int background_jobs(const struct annals_rocksdb_tuning *tuning) {
   if (tuning->background_jobs > 0) {
     return tuning->background_jobs;
@@ -81,7 +83,8 @@ static rocksdb_options_t *make_options(const struct annals_rocksdb_tuning *tunin
    * memtables, or it is the log that has them flushed. */
   rocksdb_options_set_max_total_wal_size(options, memtable_bytes * 3 / 2);
   rocksdb_options_set_db_write_buffer_size(options, memtable_bytes);
-  /* The default fits in the usual limit of 1,024 descriptors, with sockets beside. */
+  /* The default fits in the usual limit of 1,024 descriptors, with sockets beside, and is enough
+   * for 30 GB in files of 64 MiB. To open one more takes 90 KB and some milliseconds. */
   rocksdb_options_set_max_open_files(
       options, tuning->open_files > 0 ? tuning->open_files : OPEN_FILES_DEFAULT);
   set_background(tuning, options);
@@ -115,7 +118,10 @@ static rocksdb_block_based_table_options_t *table_options(
   rocksdb_block_based_options_set_partition_filters(table, 1);
   rocksdb_block_based_options_set_metadata_block_size(table, INDEX_PART_BYTES);
   rocksdb_block_based_options_set_pin_top_level_index_and_filter(table, 1);
-  /* A sealed run of 100 small events is of the default's order: one block, one read. */
+  /* A sealed run of 100 small events is of the default's order: one block, one read. Measured on
+   * 286,000 events of 589 bytes, nine in a run, with zstd: what one takes on the disk, and the CPU
+   * of a page from a block that has to be unpacked. 4 KiB 351 bytes, 32 us; 8 KiB 337, 40; 16 KiB
+   * 322, 47; 32 KiB 301, 65; 64 KiB 275, 100. Out of the cache all take the same 5 us. */
   rocksdb_block_based_options_set_block_size(
       table, tuning->block_bytes > 0 ? tuning->block_bytes : BLOCK_BYTES_DEFAULT);
   rocksdb_block_based_options_set_format_version(table, 5);
@@ -127,7 +133,12 @@ static void set_compression(const struct annals_rocksdb_tuning *tuning,
   const bool none = tuning->compression == ANNALS_ROCKSDB_UNCOMPRESSED;
   const bool dense = tuning->compression == ANNALS_ROCKSDB_ZSTD;
   const int cheap = none ? rocksdb_no_compression : rocksdb_lz4_compression;
-  /* Cheap where data is young; dense where most of it rests. */
+  /* Cheap where data is young and written several times; dense where most of it rests. Measured on
+   * the same events: the CPU of writing one, what it takes on the disk, and the CPU of a page that
+   * has to be unpacked. None 0.4 us, 583 bytes, 13 us; LZ4 1.6, 492, 23; zstd 1 3.7, 334, 47; zstd
+   * 3, which is RocksDB's own choice, 5.1, 322, 47; zstd 6 9.9, 315, 48. A dictionary of 16 KiB,
+   * trained on 1.6 MB, would make it 8.1, 253 and 61; but these are the words of a
+   * small vocabulary, and what it gains of real payloads is not known. */
   rocksdb_options_set_compression(options, cheap);
   rocksdb_options_set_bottommost_compression(options, dense ? rocksdb_zstd_compression : cheap);
   rocksdb_options_set_blob_compression_type(options, cheap);
@@ -191,9 +202,10 @@ static void free_nothing(void *state) {
 
 /*
  * A filter of the ARNs in each file, so that a seek passes over the levels that have nothing of its
- * history: most are in one of them. It must not be in parts: this RocksDB's then miss keys when an
- * iterator steps back. Iterators that go from one history to the next have to say so
- * (total_order_seek).
+ * history: most are in one of them. Of 20 million events in four levels, a page that is not
+ * in the cache takes 1.36 blocks and 240 us of CPU with it, and 1.67 and 280 without; one that is,
+ * 72 us and 74. It must not be in parts: this RocksDB's then miss keys when an iterator steps back.
+ * Iterators that go from one history to the next have to say so (total_order_seek).
  */
 static void set_arn_filter(rocksdb_options_t *options, rocksdb_block_based_table_options_t *table) {
   rocksdb_options_set_prefix_extractor(
@@ -215,6 +227,9 @@ static rocksdb_options_t *history_options(const struct annals_rocksdb_tuning *tu
    * file. */
   set_memtables(options, annals_tuning_memory(tuning).memtable_bytes / 10 * 8);
   compact_deletions(options);
+  /* No blobs unless asked for: of 1.3 GB of events, 5 % of them with 32 to 256 KiB, 2.57 bytes were
+   * written for each byte with those in blobs, and 2.56 without; they took 1,031 MB instead of 642.
+   * Most of what is written is the log. */
   if (tuning->blob_bytes > 0) {
     rocksdb_options_set_enable_blob_files(options, 1);
     rocksdb_options_set_min_blob_size(options, tuning->blob_bytes);
