@@ -38,7 +38,7 @@ enum {
   IN_FLIGHT = 4096,
   EVENTS_AT_ONCE = 4,
   BIG_BYTES_MIN = 32 << 10,
-  BIG_BYTES_MAX = 256 << 10,
+  BIG_BYTES_MAX = (256 << 10) - 16, /* and what stands around it */
   EVENT_BYTES_MAX = 264 << 10,
   KEPT_BYTES_MAX = 4 << 10,
   POOL_BYTES = 4 << 20,
