@@ -13,14 +13,15 @@ enum { ENVELOPE_BYTES = 256 };
 /*
  *            token given                 all events fit, or the start time is known
  *   START ──────────────► VERIFY ──► READ ──────────────────────────────────► done
- *     └────────────────────────────► ▲ │└─────────────► SIGN ────────────────► ▲
- *                                    └─┘ KEY
+ *     └────────────────────────────► ▲ │
+ *                                    └─┘ KEY, TIME
  *
- * VERIFY and SIGN get the execution's record, for its start time; KEY gets a data key that an event
- * needs, and the page is read from its beginning: so it is of one read, and of one execution. Each
- * state may suspend, and any may fail.
+ * VERIFY and TIME get the execution's record, for its start time; KEY gets a data key that an event
+ * needs. Behind KEY and TIME the page is read from its beginning: so it is of one read, and of one
+ * execution. If that is not the one whose start time the token has, since its name was used anew
+ * just then, the next page's VERIFY finds out. Each state may suspend, and any may fail.
  */
-enum step { STEP_VERIFY, STEP_READ, STEP_KEY, STEP_SIGN };
+enum step { STEP_VERIFY, STEP_READ, STEP_KEY, STEP_TIME };
 
 /* --- what is asked for --- */
 
@@ -275,6 +276,7 @@ static bool start_read(struct annals_page *page) {
   struct annals_store *store = annals_history_options(page->history)->store;
   page->next_id = page->first_id;
   page->event_count = 0;
+  page->more = false;
   page->scanned_bytes = 0;
   annals_buffer_reset(&page->events);
   page->read = (struct annals_store_read){
@@ -365,7 +367,7 @@ static bool start_step(struct annals_page *page) {
     case STEP_KEY:
       return start_key(page);
     case STEP_VERIFY:
-    case STEP_SIGN:
+    case STEP_TIME:
       break;
   }
   return start_get(page);
@@ -388,21 +390,21 @@ static bool finish_step(struct annals_page *page) {
         page->step = STEP_KEY;
         return true;
       }
-      page->step = STEP_SIGN;
       if (page->error != NULL || !page->more) {
         return false;
       }
       if (!page->start_known) {
+        page->step = STEP_TIME;
         return true;
       }
-      break;
-    case STEP_SIGN:
+      write_token(page);
+      return false;
+    case STEP_TIME:
       page->error = record_start(page, &page->start_seconds, &page->start_nanos);
       annals_history_name_damaged(page->error, page->request.execution_arn);
-      break;
-  }
-  if (page->error == NULL) {
-    write_token(page);
+      page->start_known = true;
+      page->step = STEP_READ;
+      return page->error == NULL;
   }
   return false;
 }

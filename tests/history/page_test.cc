@@ -1,3 +1,4 @@
+#include <functional>
 #include <set>
 
 #include "tests/history/history_test_support.h"
@@ -202,6 +203,60 @@ TEST_P(PageTest, DeletedUnderWayIsNotThere) {
   annals_faulty_store_inject(store_, &fault);
   EXPECT_EQ(Page(query).reason, "EXECUTION_DOES_NOT_EXIST");
   EXPECT_EQ(annals_faulty_store_hits(store_), 2);
+}
+
+/* Has something happen before the next get of a record. */
+class PageRaceTest : public HistoryTest {
+ protected:
+  void BeforeGet(std::function<void()> what) {
+    test_ = this;
+    what_ = std::move(what);
+    ops_ = store_->ops;
+    hooked_ = *ops_;
+    hooked_.get = [](annals_store *store, annals_store_get *get) {
+      store->ops = test_->ops_;
+      test_->what_();
+      return store->ops->get(store, get);
+    };
+    store_->ops = &hooked_;
+  }
+
+ private:
+  static PageRaceTest *test_;
+  std::function<void()> what_;
+  const annals_store_ops *ops_ = nullptr;
+  annals_store_ops hooked_ = {};
+};
+
+PageRaceTest *PageRaceTest::test_;
+
+TEST_F(PageRaceTest, ReversePagesAreOfOneExecutionWhenTheNameIsReused) {
+  const std::vector<std::string> before = {Started(100), Entered(2, 101, "1"),
+                                           Entered(3, 102, "1")};
+  const std::vector<std::string> after = {Started(200), Entered(2, 201, "2"), Entered(3, 202, "2")};
+  ASSERT_TRUE(Append(before).ok);
+  BeforeGet([&] {
+    ASSERT_TRUE(Delete().ok);
+    ASSERT_TRUE(Append(after).ok);
+  });
+  PageQuery query;
+  query.max_results = 1;
+  query.reverse = true;
+  EXPECT_EQ(All(query), Reversed(after));
+}
+
+TEST_F(PageRaceTest, ReversePageIsTheLastOneWhenTheNameIsReusedForAShortHistory) {
+  ASSERT_TRUE(Append(Chain(3)).ok);
+  BeforeGet([&] {
+    ASSERT_TRUE(Delete().ok);
+    ASSERT_TRUE(Append({Started(200)}).ok);
+  });
+  PageQuery query;
+  query.max_results = 1;
+  query.reverse = true;
+  Paged page = Page(query);
+  EXPECT_EQ(page.events, std::vector<std::string>{Started(200)});
+  EXPECT_EQ(page.token, "");
 }
 
 /* --- tokens --- */
