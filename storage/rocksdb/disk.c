@@ -55,7 +55,7 @@ static bool is_short(const struct annals_disk *disk) {
 
 void annals_disk_begin(struct annals_disk *disk) {
   enum annals_ballast ballast = annals_ballast_look(disk->ballast_path, disk->ballast_bytes);
-  if (disk->ballast_bytes == 0 || disk->min_free_bytes == 0 || ballast == ANNALS_BALLAST_ABSENT) {
+  if (annals_disk_ballast_wanted_bytes(disk) == 0 || ballast == ANNALS_BALLAST_ABSENT) {
     unlink(disk->ballast_path); /* of other options */
   } else if (ballast == ANNALS_BALLAST_GIVEN_BACK) {
     disk->given_back = 1;
@@ -65,7 +65,7 @@ void annals_disk_begin(struct annals_disk *disk) {
 }
 
 enum annals_disk_room annals_disk_look(struct annals_disk *disk) {
-  if (disk->ballast_bytes == 0 || disk->min_free_bytes == 0) {
+  if (annals_disk_ballast_wanted_bytes(disk) == 0) {
     return annals_disk_room(disk);
   }
   const uint64_t enough =
@@ -78,6 +78,17 @@ enum annals_disk_room annals_disk_look(struct annals_disk *disk) {
     g_atomic_int_set(&disk->given_back, 0);
   }
   return annals_disk_room(disk);
+}
+
+uint64_t annals_disk_ballast_wanted_bytes(const struct annals_disk *disk) {
+  return disk->min_free_bytes == 0 ? 0 : disk->ballast_bytes;
+}
+
+uint64_t annals_disk_ballast_bytes(const struct annals_disk *disk) {
+  uint64_t wanted = annals_disk_ballast_wanted_bytes(disk);
+  bool whole =
+      wanted > 0 && annals_ballast_look(disk->ballast_path, wanted) == ANNALS_BALLAST_WHOLE;
+  return whole ? wanted : 0;
 }
 
 uint64_t annals_disk_size_bytes(const struct annals_disk *disk) {

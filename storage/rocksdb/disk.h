@@ -65,6 +65,10 @@ enum annals_disk_room annals_disk_look(struct annals_disk *disk);
 G_GNUC_WARN_UNUSED_RESULT
 uint64_t annals_disk_free_bytes(const struct annals_disk *disk, const char *path);
 
+/* Tells how much the ballast takes, and how much it should: nothing without a mark. */
+uint64_t annals_disk_ballast_bytes(const struct annals_disk *disk);
+uint64_t annals_disk_ballast_wanted_bytes(const struct annals_disk *disk);
+
 /* Tells how large the disk is; 0 if it does not say. */
 G_GNUC_WARN_UNUSED_RESULT
 uint64_t annals_disk_size_bytes(const struct annals_disk *disk);

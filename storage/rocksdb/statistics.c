@@ -65,6 +65,9 @@ static void give_space(const struct annals_disk *disk, const struct annals_store
     give(figures, ANNALS_STORE_FIGURE_DISK_SIZE_BYTES, NULL, size);
   }
   give(figures, ANNALS_STORE_FIGURE_DISK_MIN_FREE_BYTES, NULL, disk->min_free_bytes);
+  give(figures, ANNALS_STORE_FIGURE_BALLAST_BYTES, NULL, annals_disk_ballast_bytes(disk));
+  give(figures, ANNALS_STORE_FIGURE_BALLAST_WANTED_BYTES, NULL,
+       annals_disk_ballast_wanted_bytes(disk));
 }
 
 /* RocksDB has no property for it. */

@@ -472,6 +472,19 @@ int unlink(const char *path) {
   return (int)conclude(&verdict, done);
 }
 
+DIR *opendir(const char *path) {
+  static _Atomic(DIR * (*)(const char *)) next;
+  if (atomic_load(&next) == NULL) {
+    atomic_store(&next, (DIR * (*)(const char *)) dlsym(RTLD_NEXT, "opendir"));
+  }
+  const char *name = below_root(path);
+  struct fault_verdict verdict = {0};
+  if (name != NULL) {
+    verdict = judge("list", name);
+  }
+  return goes_on(&verdict) ? atomic_load(&next)(path) : NULL;
+}
+
 int remove(const char *path) {
   struct stat stat;
   return lstat(path, &stat) == 0 && S_ISDIR(stat.st_mode) ? rmdir(path) : unlink(path);

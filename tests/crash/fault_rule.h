@@ -5,7 +5,8 @@
  *
  *   CALL PATTERN WHICH ACTION[,ACTION…]       sync *.log 5 EIO
  *
- * CALL     open, write, read, sync, dirsync, rename, unlink, link, mkdir, truncate, allocate; or *
+ * CALL     open, write, read, sync, dirsync, rename, unlink, link, mkdir, truncate, allocate,
+ *          list; or *
  * PATTERN  of the path below the watched directory, as fnmatch has it: `*` takes slashes, too
  * WHICH    5: the fifth matching call; 5+: it and all later ones
  * ACTION   EIO, ENOSPC, EDQUOT, EROFS: the call fails with it

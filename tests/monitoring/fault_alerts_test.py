@@ -6,8 +6,12 @@ for minutes. That they wait in operation is what alerts_test.yaml asks.
 """
 
 import glob
+import http.server
 import os
+import socketserver
+import threading
 import unittest
+import urllib.request
 
 import grpc
 
@@ -22,8 +26,46 @@ WATCH = "/annals.v1.HistoryService/WatchExecutionHistory"
 MORE_THAN_ANY_DISK_MIB = "2000000000"
 OF_FAULTS = {"AnnalsDiskFull", "AnnalsWritesStopped", "AnnalsErrors", "AnnalsOverloaded",
              "AnnalsNearLimit", "AnnalsCorruption", "AnnalsCertificateExpires",
-             "AnnalsReloadFailed"}
+             "AnnalsReloadFailed", "AnnalsRestartLoop", "AnnalsDiskStalled", "AnnalsQuotaExceeded",
+             "AnnalsRetentionLags", "AnnalsBallastMissing", "AnnalsSpansLost"}
 REFUSALS = 60  # more than 0.1 a second in five minutes
+REFUSALS_BY_QUOTA = 1500  # more than one a second in a quarter of an hour
+RESTARTS = 3
+STALL_MS = 600000
+
+
+class Stand(http.server.BaseHTTPRequestHandler):
+    """An HTTP server on a port that stays: hands on /metrics of a server that is started anew on
+    others, and takes nobody's spans."""
+
+    behind = None
+
+    def do_GET(self):
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open("http://%s%s" % (self.behind.ops, self.path), timeout=1) as answer:
+            body = answer.read()
+            self.answer(200, answer.headers["Content-Type"], body)
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.answer(400, "text/plain", b"")
+
+    def answer(self, status, content_type, body):
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+class Stands(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_):
+        """While the server behind it is away, nothing comes."""
 
 
 @unittest.skipUnless(prometheus.PROGRAM, "prometheus is not installed")
@@ -47,10 +89,30 @@ class FaultAlertsTest(unittest.TestCase):
         cls.damage(cls.servers["damaged"])
         cls.serve("expiring", *cls.tls.options)
         cls.serve("killed")
-        cls.monitor = prometheus.Prometheus({n: s.ops for n, s in cls.servers.items()})
+        cls.stalled_disk = faults.Disk()
+        cls.serve("stalled", data_dir=os.path.join(cls.stalled_disk.root, "data"),
+                  env=cls.stalled_disk.environment())
+        cls.serve("restarting")
+        cls.serve("asked", "--quota", "DescribeExecution=1:1")
+        cls.serve("lagging")
+        cls.damage(cls.servers["lagging"], "--retention", "1s")
+        cls.serve("backed-up", "--backup-dir", annalsd.new_dir())
+        cls.serve("unballasted", "--ballast", MORE_THAN_ANY_DISK_MIB)
+        cls.stand = Stands(("127.0.0.1", 0), Stand)
+        Stand.behind = cls.servers["restarting"]
+        threading.Thread(target=cls.stand.serve_forever, args=(0.05,), daemon=True).start()
+        cls.addClassCleanup(cls.stand.server_close)
+        cls.addClassCleanup(cls.stand.shutdown)
+        address = "127.0.0.1:%d" % cls.stand.server_address[1]
+        cls.serve("unheard", "--otlp-endpoint", "http://" + address, "--trace-sample", "1")
+        cls.monitor = prometheus.Prometheus({
+            name: address if name == "restarting" else server.ops
+            for name, server in cls.servers.items()})
         cls.addClassCleanup(cls.monitor.stop)
         for name in cls.servers:
             cls.monitor.wait('annals_ready{instance="%s"} == 1' % name)
+        # It takes ten seconds until the disk is said to hang: meanwhile other tests go on.
+        cls.stalled_disk.set_rules("list * 1+ delay=%d" % STALL_MS)
 
     @classmethod
     def serve(cls, name, *args, **more):
@@ -63,10 +125,14 @@ class FaultAlertsTest(unittest.TestCase):
             server.kill()
 
     @classmethod
-    def damage(cls, server):
-        """Flips a bit in the block of an execution's events, while the server is down."""
+    def damage(cls, server, *more_args):
+        """Flips a bit in the block of an execution's events, while the server is down; starts it
+        with more options."""
+        end = passed(201)
+        end.ClearField("state_entered_event_details")
+        end.type = annalsd.HistoryEvent(type="HISTORY_EVENT_TYPE_EXECUTION_SUCCEEDED").type
         with annalsd.Client(server.grpc) as client:
-            client.append(annalsd.arn("damaged"), simple_history(200))
+            client.append(annalsd.arn("damaged"), simple_history(200) + [end])
         server.restart()  # into a file
         server.stop()
         files = glob.glob(server.data_dir + "/**/*.sst", recursive=True)
@@ -74,6 +140,7 @@ class FaultAlertsTest(unittest.TestCase):
             byte = f.read(101)[100]
             f.seek(100)
             f.write(bytes([byte ^ 1]))
+        server.args += more_args
         server.start()
 
     def client(self, name):
@@ -133,6 +200,46 @@ class FaultAlertsTest(unittest.TestCase):
         certificates.put(self.tls.key, b"no key")
         self.servers["expiring"].reload("certificates stay as they were")
         self.monitor.wait_alert("AnnalsReloadFailed", "expiring")
+
+    def test_restarts(self):
+        began = 0
+        for _ in range(RESTARTS):
+            sample = self.monitor.wait(
+                'process_start_time_seconds{instance="restarting"} > %r' % began)
+            began = sample[0][1]
+            self.servers["restarting"].restart()
+        self.monitor.wait_alert("AnnalsRestartLoop", "restarting")
+
+    def test_stalled_disk(self):
+        self.monitor.wait_alert("AnnalsDiskStalled", "stalled")
+
+    def test_quota(self):
+        client = self.client("asked")
+        client.append(annalsd.arn("a"), [started()])
+        refused = 0
+        while refused < REFUSALS_BY_QUOTA:
+            try:
+                client.describe(annalsd.arn("a"))
+            except CallError as error:
+                self.assertEqual(error.reason, "RATE_EXCEEDED")
+                refused += 1
+        self.monitor.wait_alert("AnnalsQuotaExceeded", "asked")
+
+    def test_retention(self):
+        """The damage is met once, perhaps before anybody scrapes, and must be told of ever after."""
+        self.monitor.wait_alert("AnnalsRetentionLags", "lagging")
+
+    def test_old_backup(self):
+        self.client("backed-up").backup("nightly")
+        self.monitor.wait('annals_backup_last_success_timestamp_seconds{instance="backed-up"} > 0')
+        self.monitor.wait_alert("AnnalsBackupOld", "backed-up")
+
+    def test_ballast(self):
+        self.monitor.wait_alert("AnnalsBallastMissing", "unballasted")
+
+    def test_spans(self):
+        self.client("unheard").append(annalsd.arn("a"), [started()])
+        self.monitor.wait_alert("AnnalsSpansLost", "unheard")
 
     def test_killed(self):
         self.servers["killed"].kill()

@@ -31,9 +31,12 @@ scrape_configs:
 
 
 def quick_rules():
-    """The rules as they are, but that none waits before it fires: tests cannot for minutes."""
+    """The rules as they are, but that none waits before it fires, and that a backup is old in a
+    second: tests cannot wait for minutes or days."""
     with open(ALERTS, encoding="utf-8") as f:
         text = f.read()
+    assert "26 * 3600" in text
+    text = text.replace("26 * 3600", "1")
     return re.sub(r"^        for: \w+$", "        for: 0s", text, flags=re.M)
 
 

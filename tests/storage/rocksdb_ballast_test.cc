@@ -49,6 +49,17 @@ class BallastTest : public testing::Test {
   annals_disk disk_ = {};
 };
 
+TEST_F(BallastTest, TellsHowMuchItTakes) {
+  EXPECT_EQ(annals_disk_ballast_wanted_bytes(&disk_), kBallast);
+  EXPECT_EQ(annals_disk_ballast_bytes(&disk_), 0U);  // was never made
+  LookAt(2 * (kMark + kBallast));
+  EXPECT_EQ(annals_disk_ballast_bytes(&disk_), kBallast);
+  LookAt(kMark / 2 - 1);
+  EXPECT_EQ(annals_disk_ballast_bytes(&disk_), 0U);  // is given back
+  disk_.min_free_bytes = 0;
+  EXPECT_EQ(annals_disk_ballast_wanted_bytes(&disk_), 0U);
+}
+
 TEST_F(BallastTest, TakesRoomForEachByte) {
   EXPECT_EQ(Ballast(), ANNALS_BALLAST_ABSENT);
   ASSERT_TRUE(annals_ballast_make(path_.c_str(), kBallast));
