@@ -27,6 +27,10 @@ SERVER = os.environ.get("ANNALSD", "")
 CLI = os.environ.get("ANNALS", "")
 WAIT_S = 120  # until something is called hung
 
+# In payloads that tests have no wishes for. No server may tell of it, ever: see Annalsd.stop.
+MARKER = "PAYLOAD-MARKER"
+PAYLOAD = '{"a":"%s"}' % MARKER
+
 # For credentials files, so that tests of what others may do can append what they read.
 WRITER_TOKEN = "token-of-who-writes"
 WRITER = "[writer]\ntoken = %s\nallow = annals:AppendHistoryEvents on *\n" % WRITER_TOKEN
@@ -114,20 +118,41 @@ class Annalsd:
         with open(self.log_path, encoding="utf-8") as f:
             return f.read()
 
+    def metrics(self):
+        """What /metrics says; nothing from a server that is gone or does not answer."""
+        host, _, port = self.ops.rpartition(":")
+        connection = http.client.HTTPConnection(host, int(port), timeout=2)
+        try:
+            connection.request("GET", "/metrics")
+            return connection.getresponse().read().decode()
+        except (OSError, http.client.HTTPException):
+            return ""
+        finally:
+            connection.close()
+
+    def check_silence(self, metrics):
+        for told in self.log(), metrics:
+            at = told.find(MARKER)
+            assert at < 0, "a payload is told of: " + told[max(0, at - 1000):at + 100]
+
     def stop(self, number=signal.SIGTERM):
-        """Stops it cleanly and returns its exit status."""
+        """Stops it cleanly, sees to it that it has told of no payload, and returns its status."""
+        metrics = ""
         if self.process.poll() is None:
+            metrics = self.metrics()
             self.process.send_signal(number)
         status = self.process.wait(WAIT_S)
         self.process.stdout.close()
         if status != 0:
             sys.stderr.write("annalsd: exit status %d\n%s\n" % (status, self.log()[-8000:]))
+        self.check_silence(metrics)
         return status
 
     def kill(self):
         self.process.kill()
         self.process.wait(WAIT_S)
         self.process.stdout.close()
+        self.check_silence("")
 
     def restart(self):
         status = self.stop()
@@ -326,7 +351,7 @@ def to_message(event):
 def started(seconds=1700000000, **details):
     """The first event of a history. seconds None: without a timestamp."""
     event = HistoryEvent(id=1, type="HISTORY_EVENT_TYPE_EXECUTION_STARTED")
-    event.execution_started_event_details.input = "{}"
+    event.execution_started_event_details.input = PAYLOAD
     for name, value in details.items():
         setattr(event.execution_started_event_details, name, value)
     if seconds is not None:
@@ -334,7 +359,7 @@ def started(seconds=1700000000, **details):
     return event
 
 
-def passed(event_id, name="Pass", payload="{}", seconds=1700000000):
+def passed(event_id, name="Pass", payload=PAYLOAD, seconds=1700000000):
     """PassStateEntered."""
     event = HistoryEvent(id=event_id, type="HISTORY_EVENT_TYPE_PASS_STATE_ENTERED",
                          previous_event_id=event_id - 1)

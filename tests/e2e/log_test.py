@@ -10,13 +10,12 @@ import uuid
 
 from tests import unittest_xml
 from tests.e2e import annalsd
-from tests.e2e.annalsd import Annalsd, error_details_pb2, started, status_pb2
+from tests.e2e.annalsd import MARKER, Annalsd, error_details_pb2, started, status_pb2
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
 TRACEPARENT = "00-%s-%s-01" % (TRACE, PARENT)
 PAGE = "/annals.v1.HistoryService/GetExecutionHistory"
-MARKER = "PAYLOAD-MARKER"
 
 
 class LogTest(unittest.TestCase):

@@ -289,7 +289,7 @@ class LifeTest(unittest.TestCase):
         self.assertEqual(server.stop(), 0)
 
     def test_logs_are_json_without_payloads(self):
-        marker = "PAYLOAD-MARKER"
+        marker = annalsd.MARKER
         with Annalsd("--log-level", "debug") as server, annalsd.Client(server.grpc) as client, \
                 annalsd.Gateway(server.gateway) as gateway:
             arn = annalsd.arn("a")

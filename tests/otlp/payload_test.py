@@ -13,11 +13,11 @@ import grpc
 from tests import unittest_xml
 from tests.data import history_file
 from tests.e2e import annalsd
-from tests.e2e.annalsd import CallError, history_service_pb2, length_delimited, passed, started
+from tests.e2e.annalsd import (MARKER, CallError, history_service_pb2, length_delimited, passed,
+                               started)
 from tests.monitoring import scrape
 from tests.otlp.receiver import Receiver
 
-MARKER = "PAYLOAD-MARKER"
 ALL_TYPES = os.path.join(os.environ.get("ANNALS_HISTORIES", ""), "all_types.json")
 SERVICE = "/annals.v1.HistoryService/"
 TALKATIVE = ("--log-level", "debug", "--log-sample", "1", "--slow-call", "1", "--trace-sample", "1")
