@@ -24,6 +24,7 @@
 #include "server/store_metrics.h"
 #include "server/tracing.h"
 #include "server/trust.h"
+#include "server/wiping.h"
 #include "storage/dir.h"
 #include "storage/rocksdb/data_dir.h"
 #include "storage/rocksdb/rocksdb_store.h"
@@ -321,7 +322,13 @@ static bool open_key_service(struct annals_server *server, const struct annals_o
                              GError **error) {
   server->key_service =
       annals_key_service_new(options, server->trust->reload, server->metrics, error);
-  return server->key_service != NULL;
+  if (server->key_service == NULL) {
+    return false;
+  }
+  if (annals_key_service_data_keys(server->key_service) != NULL) {
+    annals_wiping_start();
+  }
+  return true;
 }
 
 static bool read_encryption(struct annals_server *server, const struct annals_options *options,

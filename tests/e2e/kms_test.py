@@ -2,6 +2,8 @@
 """Histories under a key of KMS: what it says reaches callers as AWS says it, and nothing is read
 or stored that the key is not good for."""
 
+import os
+import re
 import time
 import unittest
 
@@ -18,6 +20,22 @@ OUT_OF_REACH = "the key service is out of reach"
 IN_REACH = "the key service is in reach again"
 DENIED = Failure("AccessDeniedException", "User: annals is not authorized to perform: kms:Decrypt")
 THROTTLED = Failure("ThrottlingException", "Rate exceeded")
+
+
+def memory_has(pid, text):
+    """Searches what a core dump would have, and more."""
+    with open("/proc/%d/maps" % pid, encoding="utf-8") as maps, \
+            open("/proc/%d/mem" % pid, "rb", 0) as memory:
+        for line in maps:
+            begin, end, name = re.match(r"(\w+)-(\w+) rw\S+ \S+ \S+ \S+ *(.*)|", line).groups()
+            if begin is not None:
+                memory.seek(int(begin, 16))
+                try:
+                    if text in memory.read(int(end, 16) - int(begin, 16)):
+                        return name or "anonymous memory"
+                except OSError:
+                    pass  # it is gone by now
+    return None
 
 
 class KmsTest(unittest.TestCase):
@@ -124,6 +142,24 @@ class KmsTest(unittest.TestCase):
                 self.assertEqual(self.aws_error()[:2], (name, 400))
                 self.kms.says = None
                 self.assertEqual(self.read_again(), (PAYLOAD, PAYLOAD))
+
+    @unittest.skipIf(annalsd.is_slow_build(), "sanitizers have allocators of their own")
+    def test_no_payload_stays_in_memory(self):
+        mark = os.urandom(100).hex()
+        payload = '"%s"' % mark
+        self.append("marked", [started(input=payload)] +
+                    [passed(i, payload=payload) for i in range(2, 300)])
+        self.assertEqual(len(self.client.history(arn("marked"))), 299)
+        boto3 = aws.boto3_client(self.server.gateway)
+        self.assertEqual(len(aws.boto3_history(boto3, arn("marked"))), 299)
+        boto3.close()
+        self.client.close()
+        for _ in range(WAIT_S * 10):  # until what belongs to connections is freed
+            where = memory_has(self.server.process.pid, mark.encode())
+            if where is None:
+                return
+            time.sleep(0.1)
+        self.fail("there is a payload in " + where)
 
     def test_out_of_reach(self):
         self.forget()
