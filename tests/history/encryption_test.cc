@@ -1,4 +1,5 @@
 /* Histories that are encrypted: what is stored, what is read, and what keys it takes. */
+#include <atomic>
 #include <future>
 
 #include "tests/history/history_test_support.h"
@@ -40,8 +41,10 @@ class EncryptionTest : public HistoryTest {
     annals_data_keys_free(keys_);
     annals_data_keys_options options = {};
     options.provider = script_.provider();
-    options.now_us = [](void *context) { return *static_cast<int64_t *>(context); };
-    options.now_context = &now_us_;
+    options.now_us = [](void *context) {
+      return static_cast<std::atomic<int64_t> *>(context)->load();
+    };
+    options.now_context = &keys_now_us_;
     GError *error = nullptr;
     keys_ = annals_data_keys_new(&options, &error);
     ASSERT_NE(keys_, nullptr) << error->message;
@@ -61,6 +64,7 @@ class EncryptionTest : public HistoryTest {
 
   void Pass(int64_t seconds) {
     now_us_ += seconds * G_USEC_PER_SEC;
+    keys_now_us_ += seconds * G_USEC_PER_SEC;
     annals_data_keys_sweep(keys_);
   }
 
@@ -119,6 +123,7 @@ class EncryptionTest : public HistoryTest {
   }
 
   ScriptedKeys script_;
+  std::atomic<int64_t> keys_now_us_{1000 * int64_t{1000000}}; /* read by a thread of the keys' */
   annals_data_keys *keys_ = nullptr;
   annals_encryption_policy *policy_ = nullptr;
 };
