@@ -28,8 +28,8 @@ class Server(http.server.ThreadingHTTPServer):
 class Receiver:
     """Listens on a port of its own. A context manager."""
 
-    def __init__(self, context=None, port=0):
-        """context: of TLS."""
+    def __init__(self, context=None, taken=None):
+        """context: of TLS. taken: a socket that has a port already, and does not listen yet."""
         self.requests = []
         self.answers = collections.deque()  # (status, headers, body) of the next; then 200
         self.may_answer = threading.Event()
@@ -46,7 +46,12 @@ class Receiver:
             def log_message(self, *_):
                 pass
 
-        self.server = Server(("127.0.0.1", port), Handler)
+        self.server = Server(("127.0.0.1", 0), Handler, bind_and_activate=taken is None)
+        if taken is not None:
+            self.server.socket.close()
+            self.server.socket = taken
+            self.server.server_address = taken.getsockname()
+            self.server.server_activate()
         if context is not None:
             self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.endpoint = "%s://127.0.0.1:%d" % ("https" if context else "http",

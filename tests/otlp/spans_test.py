@@ -298,15 +298,15 @@ class SpansTest(unittest.TestCase):
 
     def test_nobody_there(self):
         """Calls go on, and spans get there as soon as somebody is."""
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))  # and does not listen
-            port = taken.getsockname()[1]
-            self.serve(endpoint="http://127.0.0.1:%d" % port)
-            self.client.append(self.arn, [started()])
-            for _ in range(50):
-                self.client.page(self.arn)
-            self.logged("spans are not exported")
-        self.receive(port=port)
+        taken = socket.socket()
+        self.addCleanup(taken.close)
+        taken.bind(("127.0.0.1", 0))  # and does not listen
+        self.serve(endpoint="http://127.0.0.1:%d" % taken.getsockname()[1])
+        self.client.append(self.arn, [started()])
+        for _ in range(50):
+            self.client.page(self.arn)
+        self.logged("spans are not exported")
+        self.receive(taken=taken)
         self.assertEqual(len(self.receiver.spans(51)), 51)
         self.logged("spans are exported again")
 
@@ -322,7 +322,7 @@ class SpansTest(unittest.TestCase):
             self.client.page(self.arn)
         begin = time.monotonic()
         self.assertEqual(self.server.stop(), 0)
-        self.assertLess(time.monotonic() - begin, 30)
+        self.assertLess(time.monotonic() - begin, 60)
 
     def test_span_and_log_line(self):
         """One leads to the other, and neither to a payload."""
