@@ -45,7 +45,7 @@ class KmsTest(unittest.TestCase):
         self.kms = FakeKms()
         self.addCleanup(self.kms.stop)
         self.key = self.kms.new_key()
-        self.server = annalsd.Annalsd(*self.kms.options(), "--kms-timeout", "5",
+        self.server = annalsd.Annalsd(*self.kms.options(), "--kms-timeout", "60",
                                       env=self.kms.environment())
         self.addCleanup(self.server.stop)
         self.client = annalsd.Client(self.server.grpc)

@@ -78,7 +78,7 @@ class MotoTest(unittest.TestCase):
 
     def start(self, url):
         self.server = annalsd.Annalsd(
-            "--kms-endpoint", url, "--kms-timeout", "5",
+            "--kms-endpoint", url, "--kms-timeout", "60",
             env={"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "AKIAKMS",
                  "AWS_SECRET_ACCESS_KEY": "secret/of+annals", "AWS_SESSION_TOKEN": "a/session+token=="})
         self.addCleanup(self.server.stop)
