@@ -9,11 +9,13 @@ bool annals_data_key_record_read(GBytes *bytes, struct annals_data_key_record *r
       annals__internal__v1__data_key_record__unpack(NULL, size, data);
   bool destroyed = message != NULL && message->destroyed_at_ms > 0;
   bool ok = message != NULL && message->reuse_period_seconds > 0 && message->first_event_id > 0 &&
-            *message->kms_key_id != '\0' && (message->wrapped.len == 0) == destroyed;
+            *message->kms_key_id != '\0' && *message->kms_key_arn != '\0' &&
+            (message->wrapped.len == 0) == destroyed;
   if (ok) {
     *ret_record = (struct annals_data_key_record){
         .wrapped = destroyed ? NULL : g_bytes_new(message->wrapped.data, message->wrapped.len),
         .kms_key_id = g_strdup(message->kms_key_id),
+        .kms_key_arn = g_strdup(message->kms_key_arn),
         .reuse_seconds = message->reuse_period_seconds,
         .created_at_ms = message->created_at_ms,
         .first_event_id = message->first_event_id,
@@ -31,6 +33,7 @@ GBytes *annals_data_key_record_write(const struct annals_data_key_record *record
     message.wrapped.data = (uint8_t *)g_bytes_get_data(record->wrapped, &message.wrapped.len);
   }
   message.kms_key_id = record->kms_key_id;
+  message.kms_key_arn = record->kms_key_arn;
   message.reuse_period_seconds = record->reuse_seconds;
   message.created_at_ms = record->created_at_ms;
   message.first_event_id = record->first_event_id;
@@ -55,5 +58,6 @@ bool annals_data_key_record_is_used_up(const struct annals_data_key_record *reco
 void annals_data_key_record_clear(struct annals_data_key_record *record) {
   g_clear_pointer(&record->wrapped, g_bytes_unref);
   g_free(record->kms_key_id);
+  g_free(record->kms_key_arn);
   *record = (struct annals_data_key_record){0};
 }

@@ -17,8 +17,9 @@ enum { ANNALS_DATA_KEY_EVENTS_MAX = 1 << 28 };
 
 /* One record. What it holds is owned. */
 struct annals_data_key_record {
-  GBytes *wrapped; /* NULL: it was destroyed */
-  char *kms_key_id;
+  GBytes *wrapped;   /* NULL: it was destroyed */
+  char *kms_key_id;  /* as the owner names it: an alias may stand for another key by now */
+  char *kms_key_arn; /* the key that wrapped it */
   int32_t reuse_seconds;
   int64_t created_at_ms;
   int64_t first_event_id;

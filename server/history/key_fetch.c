@@ -93,7 +93,7 @@ static bool start_key(struct annals_key_fetch *fetch) {
     annals_data_keys_forget(keys, fetch->execution_arn);
   }
   fetch->request = (struct annals_data_key_request){
-      .key_id = fetch->stored.kms_key_id,
+      .key_id = unwrap ? fetch->stored.kms_key_arn : fetch->stored.kms_key_id,
       .context_name = ANNALS_ENCRYPTION_CONTEXT_NAME,
       .context_value = fetch->execution_arn,
       .reuse_us = fetch->stored.reuse_seconds * G_TIME_SPAN_SECOND,
@@ -140,6 +140,7 @@ static void finish_key(struct annals_key_fetch *fetch) {
     fetch->record = annals_data_key_record_write(&(struct annals_data_key_record){
         .wrapped = annals_data_key_wrapped(request->key),
         .kms_key_id = fetch->stored.kms_key_id,
+        .kms_key_arn = (char *)annals_data_key_arn(request->key),
         .reuse_seconds = fetch->stored.reuse_seconds,
         .created_at_ms = annals_history_now_us(fetch->history) / 1000,
         .first_event_id = fetch->event_id,

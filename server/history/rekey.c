@@ -95,7 +95,7 @@ static bool start_wrap(struct annals_rekey *rekey) {
       .on_done = on_wrapped,
       .user = rekey,
   };
-  provider->ops->rewrap(provider, &rekey->call, rekey->record.wrapped, rekey->record.kms_key_id);
+  provider->ops->rewrap(provider, &rekey->call, rekey->record.wrapped, rekey->record.kms_key_arn);
   return false;
 }
 
@@ -174,6 +174,8 @@ static bool finish_wrap(struct annals_rekey *rekey) {
   if (call->status == ANNALS_KEY_OK) {
     g_clear_pointer(&rekey->record.wrapped, g_bytes_unref);
     rekey->record.wrapped = g_steal_pointer(&call->wrapped);
+    g_free(rekey->record.kms_key_arn);
+    rekey->record.kms_key_arn = g_steal_pointer(&call->key_arn);
     rekey->step = STEP_PUT;
   } else {
     fail(rekey, annals_key_error(call->status, call->key_state, call->message));

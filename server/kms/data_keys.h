@@ -119,7 +119,7 @@ const uint8_t *annals_data_key_bytes(const struct annals_data_key *key);
 /* Gives its wrapped form, the key's. */
 GBytes *annals_data_key_wrapped(const struct annals_data_key *key);
 
-/* Gives the name in full of the key that wrapped it, or NULL where the provider did not tell. */
+/* Gives the name in full of the key that wrapped it. */
 const char *annals_data_key_arn(const struct annals_data_key *key);
 
 G_END_DECLS

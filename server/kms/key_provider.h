@@ -55,7 +55,7 @@ struct annals_key_call {
   const char *key_state; /* INVALID_STATE: one of AWS's KmsKeyState, or NULL; static */
   char *message;         /* unless OK: a sentence without secrets, or NULL; g_free */
   GBytes *wrapped;       /* generate, rewrap, if OK: the wrapped form; g_bytes_unref */
-  char *key_arn;         /* if OK: the key as the service names it in full, or NULL; g_free */
+  char *key_arn; /* if OK: the key that wrapped it, as the service names it in full; g_free */
 };
 
 struct annals_key_provider;

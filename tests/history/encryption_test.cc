@@ -19,7 +19,7 @@ const char kGenerate[] =
     "generate alias/orders aws:states:executionArn="
     "arn:aws:states:us-east-1:123456789012:execution:machine:name";
 const char kUnwrap[] =
-    "unwrap alias/orders aws:states:executionArn="
+    "unwrap key/1 aws:states:executionArn="
     "arn:aws:states:us-east-1:123456789012:execution:machine:name";
 
 using Calls = std::vector<std::string>;
@@ -438,6 +438,21 @@ Rekeyed Rekey(annals_history *history, bool destroy, const std::string &arn = kA
   result.count = rekey.key_count;
   annals_rekey_clear(&rekey);
   return result;
+}
+
+/* As keys are rotated: what the old one has wrapped is its own, until it is rewrapped. */
+TEST_F(EncryptionTest, IsReadWhenItsAliasStandsForAnotherKey) {
+  ASSERT_TRUE(Append({Started(100)}, kArn, Encrypted()).ok);
+  script_.Repoint("key/2");
+  StartKeys();
+  EXPECT_EQ(All(), Canonicals({Started(100)}));
+  Rekeyed rekeyed = Rekey(history_, false);
+  EXPECT_TRUE(rekeyed.ok) << rekeyed.reason;
+  EXPECT_EQ(rekeyed.count, 1);
+  script_.ForgetCalls();
+  EXPECT_EQ(All(), Canonicals({Started(100)}));
+  ASSERT_EQ(script_.calls().size(), 1U);
+  EXPECT_EQ(script_.calls().front().find("unwrap key/2 aws:states:executionArn="), 0U);
 }
 
 TEST_F(EncryptionTest, IsRewrapped) {

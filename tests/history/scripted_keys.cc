@@ -6,8 +6,8 @@ namespace annals_test {
 namespace {
 
 /* What a key is wrapped in: "KEY CONTEXT\n", before its bytes. */
-std::string Wrapping(const annals_key_call *call, const char *key_id) {
-  return std::string(key_id) + " " + call->context_value + "\n";
+std::string Wrapping(const annals_key_call *call, const std::string &key) {
+  return key + " " + call->context_value + "\n";
 }
 
 GBytes *Bytes(const std::string &text) {
@@ -31,8 +31,13 @@ ScriptedKeys::ScriptedKeys() {
         Of(provider)->Take(call, wrapped, "unwrap");
       },
       [](annals_key_provider *provider, annals_key_call *call, GBytes *wrapped, const char *from) {
-        (void)from;
-        Of(provider)->Take(call, wrapped, "rewrap");
+        if (Of(provider)->WasWrappedBy(wrapped, from)) {
+          Of(provider)->Take(call, wrapped, "rewrap");
+        } else {
+          call->status = ANNALS_KEY_MISMATCH;
+          call->message = g_strdup("another key's");
+          call->on_done(call);
+        }
       },
       [](annals_key_provider *) {},
   };
@@ -44,6 +49,21 @@ void ScriptedKeys::Say(annals_key_status status, const char *state) {
   std::lock_guard<std::mutex> guard(lock_);
   status_ = status;
   state_ = state;
+}
+
+void ScriptedKeys::Repoint(const std::string &key) {
+  std::lock_guard<std::mutex> guard(lock_);
+  alias_target_ = key;
+}
+
+std::string ScriptedKeys::Resolve(const std::string &key_id) {
+  return key_id.compare(0, 6, "alias/") == 0 ? alias_target_ : key_id;
+}
+
+bool ScriptedKeys::WasWrappedBy(GBytes *wrapped, const char *key_id) {
+  std::lock_guard<std::mutex> guard(lock_);
+  const std::string text = Text(wrapped);
+  return key_id == nullptr || text.substr(0, text.find(' ')) == Resolve(key_id);
 }
 
 void ScriptedKeys::Hold(bool held) {
@@ -93,26 +113,30 @@ void ScriptedKeys::Answer(annals_key_call *call, GBytes *wrapped) {
   {
     std::lock_guard<std::mutex> guard(lock_);
     call->status = status_;
-    const std::string wrapping = Wrapping(call, call->key_id);
+    const std::string key = call->key_id != nullptr ? Resolve(call->key_id) : "";
+    const std::string wrapping = Wrapping(call, key);
     if (status_ != ANNALS_KEY_OK) {
       call->key_state = state_;
       call->message = g_strdup("as the script says");
     } else if (wrapped == nullptr) {
       memset(call->plain, ++made_, ANNALS_DATA_KEY_BYTES);
       call->wrapped = Bytes(wrapping + std::to_string(made_));
-      call->key_arn = g_strdup("arn");
+      call->key_arn = g_strdup(key.c_str());
     } else {
-      /* Whatever wrapped it, it is this context's. */
       const std::string text = Text(wrapped);
       const size_t space = text.find(' ');
       const size_t line = text.find('\n');
       if (text.substr(space + 1, line - space - 1) != call->context_value) {
         call->status = ANNALS_KEY_MISMATCH;
         call->message = g_strdup("another context's");
+      } else if (call->plain != nullptr && !key.empty() && text.substr(0, space) != key) {
+        call->status = ANNALS_KEY_MISMATCH;
+        call->message = g_strdup("another key's");
       } else if (call->plain != nullptr) {
         memset(call->plain, std::stoi(text.substr(line + 1)), ANNALS_DATA_KEY_BYTES);
       } else {
         call->wrapped = Bytes(wrapping + text.substr(line + 1));
+        call->key_arn = g_strdup(key.c_str());
       }
     }
   }

@@ -27,6 +27,9 @@ class ScriptedKeys {
   /* What calls are answered from now on. */
   void Say(annals_key_status status, const char *state = nullptr);
 
+  /* Has aliases stand for another key: "key/1" before. */
+  void Repoint(const std::string &key);
+
   /* Keeps calls until it is let go. */
   void Hold(bool held);
   /* Waits until so many are kept. */
@@ -45,6 +48,9 @@ class ScriptedKeys {
   static ScriptedKeys *Of(annals_key_provider *provider) {
     return reinterpret_cast<Base *>(provider)->self;
   }
+  /* The key that a name stands for. */
+  std::string Resolve(const std::string &key_id);
+  bool WasWrappedBy(GBytes *wrapped, const char *key_id);
   void Take(annals_key_call *call, GBytes *wrapped, const std::string &what);
   void Answer(annals_key_call *call, GBytes *wrapped);
 
@@ -53,6 +59,7 @@ class ScriptedKeys {
   std::condition_variable changed_;
   annals_key_status status_ = ANNALS_KEY_OK;
   const char *state_ = nullptr;
+  std::string alias_target_ = "key/1";
   bool held_ = false;
   int made_ = 0;
   std::vector<std::string> calls_;

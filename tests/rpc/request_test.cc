@@ -167,7 +167,8 @@ TEST(AppendRequestRead, RefusesWrongWireTypes) {
 }
 
 TEST(AppendRequestRead, RefusesUnknownFields) {
-  ExpectRefused<AppendRead>(IntField(7, 1), "request", "has an unknown field 7");
+  ExpectRefused<AppendRead>(IntField(8, 1), "request", "has an unknown field 8");
+  ExpectRefused<AppendRead>(IntField(7, 1), "encryption_configuration", "has the wrong wire type");
   ExpectRefused<AppendRead>(BytesField(1, "a") + BytesField(536870911, ""), "request",
                             "has an unknown field 536870911");
 }
