@@ -22,8 +22,8 @@
  * TAIL learns where the history ends, COMPARE reads the events that are stored already, RECORD gets
  * the execution's record, WRITE appends on condition that the history still ends there. Where the
  * history is encrypted, or is to be, DECRYPT gets a data key that COMPARE needs, and ENCRYPT one
- * for the new events: the writer never waits for a key. Each state may suspend, and any may fail.
- * Events that are all stored end behind COMPARE or RECORD.
+ * for the new events: the writer never waits for a key, and who did starts over. Each state may
+ * suspend, and any may fail. Events that are all stored end behind COMPARE or RECORD.
  */
 enum step { STEP_TAIL, STEP_COMPARE, STEP_DECRYPT, STEP_RECORD, STEP_ENCRYPT, STEP_WRITE };
 
@@ -439,7 +439,12 @@ static bool finish_decrypt(struct annals_append *append) {
   return append->error == NULL;
 }
 
+/* A key service may take seconds, in which the execution may have been deleted and begun anew with
+   as many events: then the key would be another one's. */
 static bool finish_encrypt(struct annals_append *append) {
+  if (append->key.error == NULL && append->key.waited) {
+    return start_over(append);
+  }
   append->error = annals_append_encrypt(append, stored_count(append));
   append->step = STEP_WRITE;
   return append->error == NULL;

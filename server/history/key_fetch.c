@@ -88,8 +88,9 @@ static bool start_key(struct annals_key_fetch *fetch) {
   struct annals_data_keys *keys = annals_history_options(fetch->history)->data_keys;
   const bool unwrap = is_to_be_unwrapped(fetch);
   /* What is in memory may be of an execution of this name that was deleted, or be used up. */
-  if (!unwrap &&
-      (fetch->ordinal == 0 || annals_data_key_record_is_used_up(&fetch->stored, fetch->event_id))) {
+  const bool anew = !unwrap && (fetch->ordinal == 0 ||
+                                annals_data_key_record_is_used_up(&fetch->stored, fetch->event_id));
+  if (anew) {
     annals_data_keys_forget(keys, fetch->execution_arn);
   }
   fetch->request = (struct annals_data_key_request){
@@ -101,7 +102,12 @@ static bool start_key(struct annals_key_fetch *fetch) {
       .on_done = on_key,
       .user = fetch,
   };
-  return annals_data_keys_request(keys, &fetch->request);
+  fetch->waited = !anew; /* first: a request that is not done may be at any time */
+  if (!annals_data_keys_request(keys, &fetch->request)) {
+    return false;
+  }
+  fetch->waited = false;
+  return true;
 }
 
 static bool start_step(struct annals_key_fetch *fetch) {

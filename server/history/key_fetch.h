@@ -29,6 +29,7 @@ struct annals_key_fetch {
   GError *error;               /* result: NULL, or why there is no key */
   struct annals_data_key *key; /* result; ordinal is which */
   GBytes *record;              /* result: to be stored with what it encrypts; NULL: it is */
+  bool waited;                 /* result: for a key service, and the next fetch of it need not */
 
   /* Private from here on. */
   struct annals_history *history;

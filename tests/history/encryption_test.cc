@@ -379,6 +379,23 @@ TEST_F(EncryptionTest, WaitsForAKeyWithoutKeepingOthersWaiting) {
   EXPECT_EQ(page.get().events, Canonicals(Chain(2, kInput)));
 }
 
+TEST_F(EncryptionTest, AppendsToWhatThereIsWhenItsKeyComes) {
+  const std::vector<std::string> events = Chain(3, kInput);
+  const std::vector<std::string> first(events.begin(), events.end() - 1);
+  ASSERT_TRUE(Append(first, kArn, Encrypted()).ok);
+  StartKeys();
+  script_.Hold(true);
+  std::future<Appended> appended =
+      std::async(std::launch::async, [&] { return Append({events.back()}); });
+  script_.WaitForHeld(1);
+  ASSERT_TRUE(Delete().ok);
+  ASSERT_TRUE(Append(first).ok) << "another execution, with as many events";
+  script_.Hold(false);
+  EXPECT_TRUE(appended.get().ok);
+  EXPECT_EQ(All(), Canonicals(events));
+  EXPECT_EQ(DataKeys(), std::vector<int64_t>(3, 0)) << "it is not encrypted";
+}
+
 TEST_F(EncryptionTest, EndsWhereNobodyWaitsForTheKey) {
   script_.Hold(true);
   annals_cancel cancel = {};
@@ -446,13 +463,10 @@ TEST_F(EncryptionTest, IsReadWhenItsAliasStandsForAnotherKey) {
   script_.Repoint("key/2");
   StartKeys();
   EXPECT_EQ(All(), Canonicals({Started(100)}));
-  Rekeyed rekeyed = Rekey(history_, false);
-  EXPECT_TRUE(rekeyed.ok) << rekeyed.reason;
-  EXPECT_EQ(rekeyed.count, 1);
+  EXPECT_EQ(Rekey(history_, false).count, 1);
   script_.ForgetCalls();
   EXPECT_EQ(All(), Canonicals({Started(100)}));
-  ASSERT_EQ(script_.calls().size(), 1U);
-  EXPECT_EQ(script_.calls().front().find("unwrap key/2 aws:states:executionArn="), 0U);
+  EXPECT_EQ(script_.calls().at(0).find("unwrap key/2 aws:states:executionArn="), 0U);
 }
 
 TEST_F(EncryptionTest, IsRewrapped) {
