@@ -150,6 +150,7 @@ static const struct meaning MEANINGS[] = {
     {"KMSInvalidStateException", ANNALS_KEY_INVALID_STATE, NULL, false, false},
     {"NotFoundException", ANNALS_KEY_INVALID_STATE, "UNAVAILABLE", false, false},
     {"InvalidArnException", ANNALS_KEY_INVALID_STATE, "UNAVAILABLE", false, false},
+    {"ValidationException", ANNALS_KEY_INVALID_STATE, "UNAVAILABLE", false, false},
     {"KeyUnavailableException", ANNALS_KEY_INVALID_STATE, "UNAVAILABLE", true, false},
     {"InvalidKeyUsageException", ANNALS_KEY_INVALID_STATE, NULL, false, false},
     {"InvalidGrantTokenException", ANNALS_KEY_ACCESS_DENIED, NULL, false, false},

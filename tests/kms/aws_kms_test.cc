@@ -186,6 +186,8 @@ TEST_F(AwsKms, ErrorsHaveTheirMeanings) {
        "KMS: KMSInvalidStateException: odd"},
       {error(400, "NotFoundException", "no"), ANNALS_KEY_INVALID_STATE, "UNAVAILABLE",
        "KMS: NotFoundException: no"},
+      {error(400, "ValidationException", "no"), ANNALS_KEY_INVALID_STATE, "UNAVAILABLE",
+       "KMS: ValidationException: no"},
       {error(500, "KeyUnavailableException", "no"), ANNALS_KEY_INVALID_STATE, "UNAVAILABLE",
        "KMS: KeyUnavailableException: no"},
       {error(400, "InvalidKeyUsageException", "no"), ANNALS_KEY_INVALID_STATE, "",
