@@ -83,8 +83,7 @@ static void count_taken(struct annals_otlp_exporter *exporter, guint count,
   annals_series_add(exporter->exported, (int64_t)count - rejected);
   annals_series_add(exporter->failed, rejected);
   if ((rejected > 0 || message != NULL) && is_time(&exporter->told_part_us)) {
-    annals_log_warning("the receiver of spans complains", ANNALS_LOG_NUMBER("rejected", rejected),
-                       ANNALS_LOG_TEXT("error", message));
+    annals_log_warning("the receiver of spans complains", ANNALS_LOG_NUMBER("rejected", rejected));
   }
 }
 

@@ -21,6 +21,8 @@ struct annals_post {
 /* A result that is not looked at would be an option that is not in force. */
 static bool set_options(CURL *easy, const struct annals_post_options *options) {
   return curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+         /* A name server that does not answer would hold up the end of the program. */
+         curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK &&
          curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
          curl_easy_setopt(easy, CURLOPT_URL, options->url) == CURLE_OK &&
          curl_easy_setopt(easy, CURLOPT_POST, 1L) == CURLE_OK &&
@@ -133,9 +135,6 @@ void annals_post_send(struct annals_post *post, const char *const *headers, cons
   CURLcode result = CURLE_OUT_OF_MEMORY;
   if (list != NULL && curl_multi_add_handle(post->multi, post->easy) == CURLM_OK) {
     result = run(post);
-    /* A name server that does not answer would hold up the end of the program. */
-    bool hurried = atomic_load(&post->deadline_us) != INT64_MAX;
-    curl_easy_setopt(post->easy, CURLOPT_QUICK_EXIT, hurried ? 1L : 0L);
     curl_multi_remove_handle(post->multi, post->easy);
   }
   read_answer(post, result, ret_answer);

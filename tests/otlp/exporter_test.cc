@@ -115,6 +115,7 @@ class Exporter : public ::testing::Test {
     options_.retry_us = 1000;
     options_.give_up_us = kLong;
     options_.timeout_us = kLong;
+    options_.drain_us = kLong;
   }
   ~Exporter() override {
     annals_otlp_exporter_free(exporter_);

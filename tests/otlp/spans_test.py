@@ -42,7 +42,9 @@ class SpansTest(unittest.TestCase):
         self.addCleanup(self.client.close)
 
     def spans(self, count):
-        """All spans, of a server that stops: it sends at once what is left."""
+        """All spans, of a server that stops as soon as there are so many."""
+        if count:
+            self.receiver.spans(count)
         self.assertEqual(self.server.stop(), 0)
         spans = self.receiver.all_spans()
         self.assertEqual(len(spans), count)
@@ -173,12 +175,18 @@ class SpansTest(unittest.TestCase):
         with annalsd.Client(server.grpc) as client:
             self.missing(client)
         self.assertNotIn("annals_spans_", scrape.text(server))
-        names = [open(path).read() for path in self.threads(server)]
-        self.assertNotIn("annals-otlp\n", names)
+        self.assertNotIn("annals-otlp\n", self.thread_names(server))
 
-    def threads(self, server):
+    def thread_names(self, server):
         task = "/proc/%d/task" % server.process.pid
-        return [os.path.join(task, thread, "comm") for thread in os.listdir(task)]
+        names = []
+        for thread in os.listdir(task):
+            try:
+                with open(os.path.join(task, thread, "comm"), encoding="utf-8") as f:
+                    names.append(f.read())
+            except (FileNotFoundError, ProcessLookupError):
+                pass  # it has ended since
+        return names
 
     def test_environment(self):
         self.receive()
@@ -189,6 +197,7 @@ class SpansTest(unittest.TestCase):
             with annalsd.Client(server.grpc, metadata=(("traceparent", SAMPLED),)) as client:
                 self.arn = annalsd.arn("a")
                 self.missing(client)
+                self.receiver.spans(1)
         [request] = self.receiver.requests
         self.assertEqual((request.path, request.headers["x-key"]),
                          ("/otlp/v1/traces", "of variable"))
@@ -237,8 +246,8 @@ class SpansTest(unittest.TestCase):
         self.spans(1)
         self.serve()  # without: nobody whom the system trusts has issued it
         self.missing()
-        self.server.stop()
         [line] = self.logged("spans are not exported")
+        self.server.stop()
         self.assertRegex(line["error"], "certificate")
         self.assertEqual(len(self.receiver.all_spans()), 1)
 
@@ -292,8 +301,8 @@ class SpansTest(unittest.TestCase):
         self.receiver.spans(3)
         self.counted(exported=2, failed=1, dropped=0)
         [line] = self.logged("the receiver of spans complains")
-        self.assertEqual((line["level"], line["rejected"], line["error"]),
-                         ("warning", 1, "one was too old"))
+        self.assertEqual((line["level"], line["rejected"]), ("warning", 1))
+        self.assertNotIn("too old", self.server.log())
         self.assertEqual(len({r.body for r in self.receiver.requests}), len(self.receiver.requests))
 
     def test_nobody_there(self):
