@@ -151,8 +151,9 @@ enum annals_place annals_cursor_prev(struct annals_cursor *cursor) {
 }
 
 static void fetch(const struct annals_run *run) {
-  int64_t count = run->last_id - run->first_id + 1;
-  if ((int64_t)run->frames_bytes <= count * FETCHED_EVENT_BYTES_MAX) {
+  /* A damaged key may count so many that the product would overflow. */
+  uint64_t count = (uint64_t)(run->last_id - run->first_id) + 1;
+  if ((run->frames_bytes + FETCHED_EVENT_BYTES_MAX - 1) / FETCHED_EVENT_BYTES_MAX <= count) {
     for (size_t at = 0; at < run->frames_bytes; at += CACHE_LINE_BYTES) {
       __builtin_prefetch(run->frames + at);
     }
