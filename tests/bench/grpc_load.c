@@ -97,10 +97,10 @@ static void end(struct load *load, struct call *call) {
   grpc_call_unref(call->call);
 }
 
-/* Tells whether another call is to be begun, now or as soon as there is room for it. */
+/* Tells whether another call is to be begun, now or as soon as there is room: at least one is. */
 static bool has_more(const struct load *load) {
   return load->until_us == 0 ? load->begun < load->request_count
-                             : g_get_monotonic_time() < load->until_us;
+                             : load->begun == 0 || g_get_monotonic_time() < load->until_us;
 }
 
 /* Begins what is due. Returns when the next is, or for ever where a call has to end before. */

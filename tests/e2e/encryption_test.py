@@ -257,7 +257,9 @@ class EncryptionTest(unittest.TestCase):
         threads = [threading.Thread(target=append, args=(name,)) for name in names]
         for thread in threads:
             thread.start()
+        end = time.monotonic() + WAIT_S
         while len(acknowledged) < len(names) or min(acknowledged.values()) < 5:
+            self.assertLess(time.monotonic(), end, acknowledged)
             time.sleep(0.01)
         server.kill()
         stopping.set()

@@ -2,6 +2,7 @@
 
 import base64
 import http.server
+import importlib
 import json
 import os
 import threading
@@ -55,6 +56,8 @@ class FakeKms:
         self.hanging = threading.Event()
         self.hanging.set()  # cleared: calls wait
         fake = self
+        for module in "auth", "awsrequest", "credentials":  # no caller is to wait for these
+            importlib.import_module("botocore." + module)
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"

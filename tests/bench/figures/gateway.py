@@ -76,7 +76,7 @@ class GatewayPage100:
 NGINX = "/usr/sbin/nginx"
 NGINX_CONFIG = """daemon off;
 master_process off;
-user {user};
+{user}
 pid nginx.pid;
 events {{ worker_connections 512; }}
 http {{
@@ -98,6 +98,11 @@ http {{
   }}
 }}
 """
+
+
+def nginx_user():
+    """Who serves where root starts it; others stay who they are, and may have no name."""
+    return "user %s;" % pwd.getpwuid(0).pw_name if os.geteuid() == 0 else ""
 
 
 def free_port():
@@ -124,8 +129,7 @@ class GatewayVsNginx(GatewayPage100):
             self.bare_address = "127.0.0.1:%d" % port
             config = os.path.join(root, "nginx.conf")
             with open(config, "w", encoding="utf-8") as f:
-                f.write(NGINX_CONFIG.format(root=root, port=port,
-                                            user=pwd.getpwuid(os.geteuid()).pw_name))
+                f.write(NGINX_CONFIG.format(root=root, port=port, user=nginx_user()))
             self.bare = self.programs.start(NGINX, "-p", root, "-c", config, "-e", "stderr",
                                             silent=True)
             if self.is_up():
