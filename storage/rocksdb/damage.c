@@ -56,21 +56,10 @@ void annals_damage_found_by_write(const char *dir, const char *error) {
   }
 }
 
-/* Only a write tells; one of nothing does, too. */
-void annals_damage_found_behind(struct annals_engine *engine) {
-  if (!g_atomic_int_compare_and_exchange(&engine->damaged, 0, 1)) {
-    return;
-  }
-  rocksdb_writeoptions_t *options = rocksdb_writeoptions_create();
-  rocksdb_writebatch_t *nothing = rocksdb_writebatch_create();
-  char *error = NULL;
-  rocksdb_write(engine->db, options, nothing, &error);
-  if (error != NULL) {
+void annals_damage_found_behind(struct annals_engine *engine, const char *error) {
+  if (g_atomic_int_compare_and_exchange(&engine->damaged, 0, 1)) {
     annals_damage_found_by_write(engine->disk.path, error);
   }
-  rocksdb_free(error);
-  rocksdb_writebatch_destroy(nothing);
-  rocksdb_writeoptions_destroy(options);
 }
 
 static void take_fault(struct annals_directory_check *check, const char *file, const char *text) {

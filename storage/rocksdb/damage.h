@@ -34,8 +34,8 @@ void annals_damage_found_by_read(struct annals_engine *engine, const char *detai
  * the database. */
 void annals_damage_found_by_write(const char *dir, const char *error);
 
-/* Notes what a flush or compaction has failed with, when no write may come that tells. */
-void annals_damage_found_behind(struct annals_engine *engine);
+/* The same of a flush or compaction for good; compactions end. Does nothing but the first time. */
+void annals_damage_found_behind(struct annals_engine *engine, const char *error);
 
 /* Tells whether the table that was noted is damaged still, and forgets it if not. */
 G_GNUC_WARN_UNUSED_RESULT

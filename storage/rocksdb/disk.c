@@ -1,5 +1,7 @@
 #include "storage/rocksdb/disk.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -7,7 +9,7 @@
 
 /* More than the mark and the ballast by a part of the mark is room enough to make it again: what
  * flushes and compactions take for a while must not have it come and go. */
-enum { SLACK_PART = 8 };
+enum { SLACK_PART = 8, OPEN_BYTES = 1 << 20 };
 
 uint64_t annals_disk_free_bytes(const struct annals_disk *disk, const char *path) {
   if (disk->hooks.free_bytes != NULL) {
@@ -62,6 +64,18 @@ void annals_disk_begin(struct annals_disk *disk) {
   } else if (is_short(disk)) {
     give_back(disk);
   }
+}
+
+bool annals_disk_is_full(const struct annals_disk *disk) {
+  g_autofree char *path = g_build_filename(disk->path, "ROOM", NULL);
+  int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (file < 0) {
+    return errno == ENOSPC || errno == EDQUOT;
+  }
+  int errnum = posix_fallocate(file, 0, OPEN_BYTES);
+  close(file);
+  unlink(path);
+  return errnum == ENOSPC || errnum == EDQUOT;
 }
 
 enum annals_disk_room annals_disk_look(struct annals_disk *disk) {

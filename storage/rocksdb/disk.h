@@ -52,6 +52,13 @@ uint64_t annals_disk_needed_bytes(const struct annals_disk *disk);
 void annals_disk_begin(struct annals_disk *disk);
 
 /*
+ * Tells whether there is not even the room that opening a store takes: RocksDB's log, its MANIFEST
+ * and a table with what was in the log. Any other trouble is left for the opening to tell.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_disk_is_full(const struct annals_disk *disk);
+
+/*
  * Looks how much room there is, and gives the ballast back or makes it where that is due.
  *
  * Threads: one at a time, beside any that asks for room.

@@ -34,7 +34,8 @@ struct annals_engine {
   rocksdb_readoptions_t *get_cached; /* of single keys */
   rocksdb_readoptions_t *get_any;
   struct annals_disk disk;
-  gint damaged; /* a table is, or a flush or compaction has failed: see damage.h */
+  gint damaged;            /* a table is, or a flush or compaction has failed: see damage.h */
+  guint failures_forgiven; /* of flushes and compactions: see background.h */
   struct annals_disk_watch *watch; /* NULL: there is no mark to watch */
   uint64_t memtable_bytes;         /* of a family, at most */
   bool compactions_paused;         /* as the store was opened */

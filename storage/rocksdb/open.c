@@ -120,6 +120,13 @@ bool annals_rocksdb_open(const struct annals_rocksdb_options *options,
   if (options->ballast_path != NULL) {
     annals_disk_begin(&engine->disk);
   }
+  if (annals_disk_is_full(&engine->disk)) {
+    /* It would end the process with an assertion of RocksDB's. */
+    g_set_error(error, ANNALS_ROCKSDB_ERROR, ANNALS_ROCKSDB_ERROR_FAILED,
+                "cannot open %s: the disk is full; free some of it first", options->path);
+    annals_engine_free(engine);
+    return false;
+  }
   if (!open_database(engine, options, error) || !start_threads(engine, options, error) ||
       !start_watch(engine, options, error)) {
     annals_engine_free(engine);

@@ -68,8 +68,7 @@ struct annals_rocksdb_migration {
 struct annals_rocksdb_options {
   const char *path;         /* the data directory; created if missing */
   int worker_threads;       /* for what is not in the cache; 0: 4 */
-  uint64_t min_free_bytes;  /* with less than this free on the disk appends get NO_SPACE; 0: none.
-                               Debian's RocksDB aborts on a full disk. */
+  uint64_t min_free_bytes;  /* with less than this free on the disk appends get NO_SPACE; 0: none */
   const char *ballast_path; /* a file of this size on the same disk, made when there is room and
                                given back when half of min_free_bytes is left; NULL: none */
   uint64_t ballast_bytes;

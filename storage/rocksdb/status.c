@@ -39,6 +39,13 @@ enum annals_status annals_status_classify(const char *error) {
   return ANNALS_STATUS_FAILED;
 }
 
+/* Writes write the log, and of that one's failure nobody knows what was done. All else is written
+ * by flushes and compactions. */
+bool annals_status_is_refused_for_room(const char *error) {
+  return annals_status_classify(error) == ANNALS_STATUS_NO_SPACE && strstr(error, ".log") == NULL &&
+         (strstr(error, ".sst") != NULL || strstr(error, "MANIFEST-") != NULL);
+}
+
 enum annals_store_outcome annals_status_outcome(enum annals_status status) {
   switch (status) {
     case ANNALS_STATUS_OK:

@@ -25,6 +25,13 @@ enum annals_status {
 /* Classifies an error string by its prefix, the file system's by errno's text; NULL is OK. */
 enum annals_status annals_status_classify(const char *error);
 
+/*
+ * Tells whether a write ended so because a flush or a compaction has found the disk full: it was
+ * refused before anything of it was written, as all are until RocksDB, which looks every 5 seconds,
+ * has found room and written anew what failed.
+ */
+bool annals_status_is_refused_for_room(const char *error);
+
 /* The outcome of a read that ended so. Not for INCOMPLETE, which is no end. */
 enum annals_store_outcome annals_status_outcome(enum annals_status status);
 

@@ -2,6 +2,7 @@
 
 #include "storage/frame.h"
 #include "storage/outcome.h"
+#include "storage/rocksdb/background.h"
 #include "storage/rocksdb/backup.h"
 #include "storage/rocksdb/damage.h"
 #include "storage/rocksdb/data_keys.h"
@@ -288,23 +289,16 @@ static enum annals_store_progress engine_list(struct annals_store *store,
 
 /* ---- health and close ---------------------------------------------------------------------- */
 
-/* Tells whether a flush or compaction has failed: the next write will. */
-static bool has_background_error(struct annals_engine *engine) {
-  uint64_t count = 0;
-  if (rocksdb_property_int(engine->db, "rocksdb.background-errors", &count) != 0 || count == 0) {
-    return false;
-  }
-  annals_damage_found_behind(engine);
-  return true;
-}
-
 static enum annals_store_health engine_health(struct annals_store *store) {
   struct annals_engine *engine = (struct annals_engine *)store;
-  if (annals_writer_has_failed(engine->writer) || has_background_error(engine)) {
+  enum annals_background background = annals_background_look(engine);
+  if (annals_writer_has_failed(engine->writer) || background == ANNALS_BACKGROUND_FAILED) {
     return ANNALS_STORE_WRITES_STOPPED;
   }
-  return annals_disk_room(&engine->disk) == ANNALS_DISK_FOR_ALL ? ANNALS_STORE_HEALTHY
-                                                                : ANNALS_STORE_FULL;
+  return annals_disk_room(&engine->disk) == ANNALS_DISK_FOR_ALL &&
+                 background == ANNALS_BACKGROUND_WELL
+             ? ANNALS_STORE_HEALTHY
+             : ANNALS_STORE_FULL;
 }
 
 static void engine_statistics(struct annals_store *store,

@@ -9,7 +9,7 @@ enum {
   INDEX_PART_BYTES = 8 << 10,
   OPEN_FILES_DEFAULT = 512,
   BACKGROUND_JOBS_MAX = 8,
-  LOG_WARNINGS = 2,
+  LOG_FATAL = 4,
   TOMBSTONES = 128, /* more than a history has open runs at once */
   MEMTABLES = 2,    /* of a family: appends go on in one while the other is flushed */
   SHARD_BITS_MAX = 6,
@@ -91,10 +91,9 @@ static rocksdb_options_t *make_options(const struct annals_rocksdb_tuning *tunin
   /* One thread writes: no groups of writers, no memtable shared by them, no spinning to meet. */
   rocksdb_options_set_allow_concurrent_memtable_write(options, 0);
   rocksdb_options_set_enable_write_thread_adaptive_yield(options, 0);
-  /* RocksDB's own log is for its experts: bounded, without the periodic statistics, and from
-   * warnings on upwards. What it says of each compaction it would write to a disk that others have
-   * filled meanwhile, and that ends the process. */
-  rocksdb_options_set_info_log_level(options, LOG_WARNINGS);
+  /* RocksDB's own log tells how it was opened, and nothing more: the second line that does not get
+   * to a full disk ends the process, as Debian builds it with assertions. */
+  rocksdb_options_set_info_log_level(options, LOG_FATAL);
   rocksdb_options_set_max_log_file_size(options, 8 * MIB);
   rocksdb_options_set_keep_log_file_num(options, 4);
   rocksdb_options_set_stats_dump_period_sec(options, 0);

@@ -7,6 +7,7 @@
 #include "storage/rocksdb/batch.h"
 #include "storage/rocksdb/damage.h"
 #include "storage/rocksdb/run_builder.h"
+#include "storage/rocksdb/status.h"
 
 /* A group writes no more than this, about, or is of one append: it bounds the batch, and how long
  * the first of a group waits for the last. */
@@ -150,14 +151,18 @@ static void set_all(GPtrArray *group, enum annals_store_outcome outcome, const c
   }
 }
 
+static void drop_drafts(struct annals_writer *writer) {
+  for (guint i = 0; i < writer->drafted->len; i++) {
+    annals_tail_entry_drop_draft(g_ptr_array_index(writer->drafted, i));
+  }
+}
+
 /* The group's write has failed: nobody knows what of it is on the disk. A conflict may have been
  * with an append of the group, so nothing is known of those either, but that they did nothing. */
 static void fail_group(struct annals_writer *writer, const char *error) {
   g_atomic_int_set(&writer->failed, 1);
   annals_damage_found_by_write(writer->parts.disk->path, error);
-  for (guint i = 0; i < writer->drafted->len; i++) {
-    annals_tail_entry_drop_draft(g_ptr_array_index(writer->drafted, i));
-  }
+  drop_drafts(writer);
   for (guint i = 0; i < writer->group->len; i++) {
     struct annals_write *write = g_ptr_array_index(writer->group, i);
     struct annals_store_op *op = op_of(write);
@@ -215,6 +220,13 @@ static void write_group(struct annals_writer *writer) {
   int64_t begun_us = g_get_monotonic_time();
   char *error = write_batch(writer);
   tell_observer(writer, begun_us);
+  if (annals_status_is_refused_for_room(error)) {
+    /* A conflict may have been with an append of the group. */
+    drop_drafts(writer);
+    set_all(writer->group, ANNALS_STORE_NO_SPACE, error);
+    rocksdb_free(error);
+    return;
+  }
   if (error != NULL) {
     fail_group(writer, error);
     rocksdb_free(error);

@@ -167,6 +167,37 @@ class FailingDiskTest(unittest.TestCase):
     def test_a_flush_cannot_write_its_table(self):
         self.check_background("write *.sst 1 EIO")
 
+    def await_room(self):
+        """Appends to A until there is room; no append stops the writes meanwhile."""
+        deadline = time.monotonic() + annalsd.WAIT_S
+        while True:
+            try:
+                return self.append(A, 4)
+            except CallError as error:
+                self.assertEqual(error.reason, "NO_SPACE")
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+
+    def check_full(self, rule):
+        self.disk.set_rules(rule, "write *LOG 1+ ENOSPC")
+        acknowledged, error = self.fill(400)
+        self.assertEqual((error.code, error.reason),
+                         (grpc.StatusCode.UNAVAILABLE, "NO_SPACE"))
+        self.assertEqual(len(self.disk.faults()), 1, self.disk.faults())
+        self.assertEqual(self.ids(A), [1, 2, 3])
+        self.assertEqual(self.livez(), (200, "ok\n"))
+        self.await_room()
+        self.assertEqual(self.livez(), (200, "ok\n"))
+        self.restart(lose=True)
+        self.assertEqual(self.ids(A), [1, 2, 3, 4])
+        self.assertEqual(self.ids(B), list(range(1, acknowledged + 1)))
+
+    def test_a_flush_finds_the_disk_full_and_room_a_little_later(self):
+        self.check_full("write *.sst 1 ENOSPC")
+
+    def test_the_manifest_finds_the_disk_full_and_room_a_little_later(self):
+        self.check_full("write *MANIFEST* 1 ENOSPC")
+
     def test_a_flush_cannot_sync_its_table(self):
         self.check_background("sync *.sst 1 EIO")
 

@@ -6,6 +6,7 @@ more often.
 """
 
 import http.client
+import json
 import os
 import random
 import signal
@@ -171,7 +172,8 @@ class FullDiskTest(unittest.TestCase):
             self.wait(lambda: all(len(w.acknowledged) > n for w, n in zip(writers, before)))
             self.wait(lambda: self.log_count(server, "has room again") == full)
             self.wait(lambda: os.path.getsize(ballast) == BALLAST_MIB << 20)
-            self.assertEqual(self.ready(server), (200, "ok\n"))
+            # A flush that found the disk full looks for room every 5 seconds.
+            self.wait(lambda: self.ready(server) == (200, "ok\n"))
         for writer in writers:
             writer.over = True
             writer.join()
@@ -231,6 +233,16 @@ class FullDiskTest(unittest.TestCase):
         with annalsd.Client(server.grpc) as client, self.assertRaises(CallError) as caught:
             client.append(annalsd.arn("new"), [started()])
         self.assertEqual(caught.exception.reason, "NO_SPACE")
+
+    def test_does_not_start_without_any_room(self):
+        """There is no ballast to give back."""
+        data_dir = os.path.join(self.disk, "data")
+        self.fill_to(0)
+        done = annalsd.run_server("--data-dir", data_dir, "--grpc-listen", "127.0.0.1:0",
+                                  "--gateway-listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0")
+        self.assertEqual((done.returncode, done.stderr.count("\n")), (1, 1), done.stderr)
+        self.assertEqual(json.loads(done.stderr)["error"],
+                         "cannot open %s/rocksdb: the disk is full; free some of it first" % data_dir)
 
 
 def main():

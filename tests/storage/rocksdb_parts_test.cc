@@ -155,6 +155,23 @@ TEST(StatusTest, ClassifiesRocksdbsStrings) {
   }
 }
 
+TEST(StatusTest, TellsAWriteThatWasRefusedFromOneThatFailed) {
+  EXPECT_TRUE(annals_status_is_refused_for_room(
+      "IO error: No space left on device: While appending to file: /d/000015.sst: No space left"));
+  EXPECT_TRUE(annals_status_is_refused_for_room(
+      "IO error: No space left on device: While appending to file: /d/MANIFEST-000004: No space"));
+  for (const char *error : {
+           "IO error: No space left on device: While appending to file: /d/000004.log: No space",
+           "IO error: No space left on device: While appending to file: /x.sst/000004.log: No "
+           "space",
+           "IO error: No space left on device",
+           "IO error: While appending to file: /d/000015.sst: Input/output error",
+       }) {
+    EXPECT_FALSE(annals_status_is_refused_for_room(error)) << error;
+  }
+  EXPECT_FALSE(annals_status_is_refused_for_room(nullptr));
+}
+
 TEST(StatusTest, HasAnOutcomeForReads) {
   EXPECT_EQ(annals_status_outcome(ANNALS_STATUS_OK), ANNALS_STORE_OK);
   EXPECT_EQ(annals_status_outcome(ANNALS_STATUS_NOT_FOUND), ANNALS_STORE_NOT_FOUND);
