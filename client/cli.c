@@ -96,7 +96,8 @@ static bool parse(struct annals_cli *cli, GOptionContext *context, char ***argv,
 }
 
 /* GLib's own --help would end the process and know nothing of cli->out. */
-static GOptionContext *context_new(struct annals_cli *cli, const char *usage, const char *text) {
+static GOptionContext *context_new(struct annals_cli *cli, const char *usage, const char *text,
+                                   const GOptionEntry *own) {
   const GOptionEntry shared[] = {
       {"help", 'h', 0, G_OPTION_ARG_NONE, &cli->help, "Print this", NULL},
       G_OPTION_ENTRY_NULL,
@@ -104,6 +105,9 @@ static GOptionContext *context_new(struct annals_cli *cli, const char *usage, co
   GOptionContext *context = g_option_context_new(usage);
   g_option_context_set_help_enabled(context, FALSE);
   g_option_context_set_summary(context, text);
+  if (own != NULL) {
+    g_option_context_add_main_entries(context, own, NULL);
+  }
   if (!cli->offline) {
     annals_connect_add_options(&cli->connect, context);
   }
@@ -115,8 +119,8 @@ bool annals_cli_parse(struct annals_cli *cli, char *const *argv,
                       const struct annals_cli_usage *usage, int *ret_exit) {
   g_autofree char *name = g_strconcat("annals ", cli->command, NULL);
   g_set_prgname(name);
-  g_autoptr(GOptionContext) context = context_new(cli, usage->arguments, usage->text);
-  g_option_context_add_main_entries(context, usage->entries, NULL);
+  g_autoptr(GOptionContext) context =
+      context_new(cli, usage->arguments, usage->text, usage->entries);
   g_auto(GStrv) args = g_strdupv((char **)argv);
   /* Given before the command and after it, the later one counts. */
   struct annals_connect before = cli->connect;
@@ -199,7 +203,7 @@ int annals_cli_run(int argc, char *const *argv, FILE *out, FILE *err,
   g_auto(GStrv) args = argc > 0 ? g_strdupv((char **)argv) : g_new0(char *, 1);
   g_set_prgname("annals");
   g_autofree char *text = main_help(more);
-  g_autoptr(GOptionContext) context = context_new(&cli, "COMMAND …", text);
+  g_autoptr(GOptionContext) context = context_new(&cli, "COMMAND …", text, NULL);
   /* What follows the command is the command's. */
   g_option_context_set_strict_posix(context, TRUE);
   int status;

@@ -36,7 +36,7 @@ void annals_connect_add_options(struct annals_connect *connect, GOptionContext *
     const struct text_option *option = &text_options[count];
     entries[count] = (GOptionEntry){
         .long_name = option->name,
-        .arg = G_OPTION_ARG_STRING,
+        .arg = G_OPTION_ARG_FILENAME,
         .arg_data = field_of(connect, option),
         .description = option->help,
         .arg_description = option->argument,

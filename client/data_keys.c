@@ -125,7 +125,7 @@ static bool check_arguments(const struct data_keys *self, int *ret_exit) {
 
 static int parse_and_run(struct data_keys *self, char *const *argv, const char *help) {
   const GOptionEntry entries[] = {
-      {"state-machine", 0, 0, G_OPTION_ARG_STRING, &self->state_machine,
+      {"state-machine", 0, 0, G_OPTION_ARG_FILENAME, &self->state_machine,
        "All executions of a state machine, version or alias", "ARN"},
       {"yes", 'y', self->asks ? 0 : G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &self->yes,
        "Do not ask", NULL},

@@ -150,7 +150,7 @@ int annals_describe_command_run(struct annals_cli *cli, char *const *argv) {
   const GOptionEntry entries[] = {
       {"metadata-only", 0, 0, G_OPTION_ARG_NONE, &describe.metadata_only,
        "Without input, output, error and cause", NULL},
-      {"output", 0, 0, G_OPTION_ARG_STRING, &describe.output, "json (the default) or table",
+      {"output", 0, 0, G_OPTION_ARG_FILENAME, &describe.output, "json (the default) or table",
        "FORMAT"},
       {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &describe.arns, NULL, NULL},
       G_OPTION_ENTRY_NULL,

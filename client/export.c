@@ -382,10 +382,11 @@ static bool check_arguments(struct export *export, int *ret_exit) {
 int annals_export_run(struct annals_cli *cli, char *const *argv) {
   struct export export = {.cli = cli};
   const GOptionEntry entries[] = {
-      {"state-machine", 0, 0, G_OPTION_ARG_STRING, &export.state_machine,
+      {"state-machine", 0, 0, G_OPTION_ARG_FILENAME, &export.state_machine,
        "All executions of a state machine, version or alias", "ARN"},
-      {"map-run", 0, 0, G_OPTION_ARG_STRING, &export.map_run, "All executions of a map run", "ARN"},
-      {"since", 0, 0, G_OPTION_ARG_STRING, &export.since_text,
+      {"map-run", 0, 0, G_OPTION_ARG_FILENAME, &export.map_run, "All executions of a map run",
+       "ARN"},
+      {"since", 0, 0, G_OPTION_ARG_FILENAME, &export.since_text,
        "Of these, the ones that started then or later", "TIME"},
       {"output", 0, 0, G_OPTION_ARG_FILENAME, &export.output,
        "Write there; compressed if its name ends with .gz", "FILE"},

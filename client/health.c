@@ -63,7 +63,7 @@ int annals_health_command_run(struct annals_cli *cli, char *const *argv) {
   const GOptionEntry entries[] = {
       {"timeout", 0, 0, G_OPTION_ARG_INT, &health.timeout_s, "Wait so long for an answer (3)",
        "SECONDS"},
-      {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &health.services, NULL, NULL},
+      {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &health.services, NULL, NULL},
       G_OPTION_ENTRY_NULL,
   };
   const struct annals_cli_usage usage = {"[SERVICE]", help, entries};

@@ -23,9 +23,8 @@ static const char help[] =
     "\n"
     "AWS's output does not tell the execution's ARN: say it with --execution-arn, or let it\n"
     "follow from the file's name with --arn-prefix; exports tell it themselves. A name is the\n"
-    "file's without folders and without .json, .jsonl, .ndjson or .gz; one longer than 80 "
-    "characters becomes its first 71, a\n"
-    "hyphen and 8 digits of its SHA-256.\n"
+    "file's without folders and without .json, .jsonl, .ndjson or .gz; one longer than 80\n"
+    "characters becomes its first 71, a hyphen and 8 digits of its SHA-256.\n"
     "\n"
     "A file with any fault is left out whole; of an export, each execution with one is, unless\n"
     "it is longer than a batch. Repeating an import is safe: events that are\n"
@@ -249,9 +248,9 @@ static int import_files(struct import *import) {
 int annals_import_run(struct annals_cli *cli, char *const *argv) {
   struct import import = {.cli = cli};
   const GOptionEntry entries[] = {
-      {"execution-arn", 0, 0, G_OPTION_ARG_STRING, &import.execution_arn,
+      {"execution-arn", 0, 0, G_OPTION_ARG_FILENAME, &import.execution_arn,
        "The execution's ARN, with a single FILE", "ARN"},
-      {"arn-prefix", 0, 0, G_OPTION_ARG_STRING, &import.arn_prefix,
+      {"arn-prefix", 0, 0, G_OPTION_ARG_FILENAME, &import.arn_prefix,
        "What comes before the name in ARNs, such as "
        "arn:aws:states:us-east-1:123456789012:execution:imported:",
        "PREFIX"},

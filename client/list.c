@@ -237,17 +237,18 @@ static int run(struct list *list) {
 int annals_list_command_run(struct annals_cli *cli, char *const *argv) {
   struct list list = {.cli = cli, .max_results = MAX_RESULTS_ABSENT};
   const GOptionEntry entries[] = {
-      {"map-run", 0, 0, G_OPTION_ARG_STRING, &list.map_run,
+      {"map-run", 0, 0, G_OPTION_ARG_FILENAME, &list.map_run,
        "The executions of this map run, in place of a state machine's", "ARN"},
-      {"status", 0, 0, G_OPTION_ARG_STRING, &list.status,
+      {"status", 0, 0, G_OPTION_ARG_FILENAME, &list.status,
        "Those that are RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED", "STATUS"},
       {"redriven", 0, 0, G_OPTION_ARG_NONE, &list.redriven, "Those redriven at least once", NULL},
       {"not-redriven", 0, 0, G_OPTION_ARG_NONE, &list.not_redriven, "Those never redriven", NULL},
       {"max-results", 0, 0, G_OPTION_ARG_INT, &list.max_results,
        "One page of at most N executions, 0 to 1000", "N"},
-      {"next-token", 0, 0, G_OPTION_ARG_STRING, &list.next_token,
+      {"next-token", 0, 0, G_OPTION_ARG_FILENAME, &list.next_token,
        "The page that a nextToken was for", "TOKEN"},
-      {"output", 0, 0, G_OPTION_ARG_STRING, &list.output, "json (the default) or table", "FORMAT"},
+      {"output", 0, 0, G_OPTION_ARG_FILENAME, &list.output, "json (the default) or table",
+       "FORMAT"},
       {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &list.arns, NULL, NULL},
       G_OPTION_ENTRY_NULL,
   };

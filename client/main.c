@@ -1,6 +1,5 @@
 #include <fcntl.h>
 #include <glib.h>
-#include <locale.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -21,8 +20,6 @@ int main(int argc, char **argv) {
   hold_standard_streams();
   /* A reader that has gone shows as a failed write. */
   signal(SIGPIPE, SIG_IGN);
-  /* Arguments may be in the user's character set; numbers stay C's. */
-  setlocale(LC_CTYPE, "");
   /* What fails is said once, by us. */
   g_setenv("GRPC_VERBOSITY", "NONE", FALSE);
   return annals_cli_run(argc, argv, stdout, stderr, annals_offline_commands);

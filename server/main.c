@@ -93,7 +93,8 @@ int main(int argc, char **argv) {
   enum annals_log_level level;
   sigset_t signals;
   g_autoptr(GError) error = NULL;
-  setlocale(LC_ALL, "");
+  /* For --help. Not LC_MESSAGES: what is logged is in one language. */
+  setlocale(LC_CTYPE, "");
   if (!annals_options_read(argc, argv, &options, &error)) {
     fprintf(stderr, "annalsd: %s\nTry annalsd --help.\n", error->message);
     return EXIT_USAGE;

@@ -74,7 +74,7 @@ static bool parse_flags(int argc, char **argv, struct flags *flags, GError **err
     texts[i] = help_of(option);
     entries[i] = (GOptionEntry){
         .long_name = option->name,
-        .arg = is_switch ? G_OPTION_ARG_NONE : G_OPTION_ARG_STRING,
+        .arg = is_switch ? G_OPTION_ARG_NONE : G_OPTION_ARG_FILENAME,
         .arg_data = is_switch ? (gpointer)&flags->switches[i] : (gpointer)&flags->values[i],
         .description = texts[i],
         .arg_description = option->argument,
@@ -82,7 +82,7 @@ static bool parse_flags(int argc, char **argv, struct flags *flags, GError **err
   }
   entries[OPTION_COUNT] = (GOptionEntry){
       .long_name = "config",
-      .arg = G_OPTION_ARG_STRING,
+      .arg = G_OPTION_ARG_FILENAME,
       .arg_data = &flags->config,
       .description = "Read options from an INI file",
       .arg_description = "FILE",

@@ -31,8 +31,8 @@ static int lock(const char *path, GError **error) {
     bool missing = why == ENOENT;
     g_set_error(error, ANNALS_ROCKSDB_ERROR,
                 missing ? ANNALS_ROCKSDB_ERROR_FOREIGN : ANNALS_ROCKSDB_ERROR_DENIED,
-                missing ? "%s holds no store: %s" : "%s cannot be opened: %s", file,
-                g_strerror(why));
+                missing ? "%s holds no store: %s" : "%s cannot be opened: %s",
+                missing ? path : file, g_strerror(why));
   }
   return -1;
 }

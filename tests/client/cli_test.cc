@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -139,6 +140,35 @@ TEST_F(Cli, HelpIsForPeople) {
   EXPECT_NE(out_.find("annals describe [OPTION…] ARN"), std::string::npos) << out_;
   EXPECT_EQ(Run({"list", "--help"}), 0);
   EXPECT_NE(out_.find("annals list [OPTION…] STATE_MACHINE_ARN"), std::string::npos) << out_;
+}
+
+// Fits a terminal; a command's own options come before those that all have.
+TEST_F(Cli, HelpIsEasyToRead) {
+  for (const char *command : {"import", "export", "history", "describe", "list", "delete", "rewrap",
+                              "shred", "backup", "health"}) {
+    EXPECT_EQ(Run({command, "--help"}), 0);
+    size_t options = out_.find("\nOptions:\n");
+    ASSERT_NE(options, std::string::npos) << out_;
+    std::istringstream text(out_.substr(0, options));
+    for (std::string line; std::getline(text, line);) {
+      EXPECT_LE(line.size(), 95u) << line;
+    }
+    EXPECT_NE(out_.compare(options, 23, "\nOptions:\n  --endpoint="), 0) << out_;
+  }
+}
+
+// Wherever it runs, such as in a container, where no locale is set.
+TEST_F(CliWithServer, ArgumentsAreUtf8) {
+  const std::string arn = std::string(kPrefix) + ":bestellung-ä";
+  EXPECT_EQ(Run({"import", "--execution-arn", arn, Write("a.json", Page(1, 2))}), 0) << err_;
+  EXPECT_EQ(
+      Run({"import", "--arn-prefix", std::string(kPrefix) + ":ä", Write("b.json", Page(1, 1))}), 0)
+      << err_;
+  EXPECT_EQ(histories_.Get(arn).size(), 2u);
+  EXPECT_EQ(Run({"history", arn, "--output", "\xff"}), 2);
+  EXPECT_EQ(err_,
+            "annals: history: --output is json or table, not '\uFFFD'\n"
+            "Try 'annals history --help'.\n");
 }
 
 TEST_F(CliWithServer, ImportsAndMayBeRepeated) {

@@ -181,6 +181,12 @@ class OptionsTest(unittest.TestCase):
         with Annalsd("--ops-listen=127.0.0.6:0", env={"ANNALS_CONFIG": path}) as server:
             self.assertTrue(server.ops.startswith("127.0.0.6:"))
 
+    def test_any_text_in_any_locale(self):
+        """A container has no locale."""
+        data_dir = os.path.join(new_dir(), "d\u00e4ten")
+        with Annalsd(data_dir=data_dir, env={"LC_ALL": "C"}):
+            self.assertTrue(os.path.isdir(os.path.join(data_dir, "rocksdb")))
+
     def test_allow_anonymous(self):
         with Annalsd("--allow-anonymous", "--grpc-listen", "0.0.0.0:0", "--gateway-listen",
                      "0.0.0.0:0", "--ops-listen", "0.0.0.0:0") as server:

@@ -54,7 +54,7 @@ class VerifyTest(unittest.TestCase):
     def test_what_cannot_be_checked(self):
         status, out, err = self.verify()
         self.assertEqual((status, out), (2, ""))
-        self.assertEqual(err, "annals: verify: %s/rocksdb/LOCK holds no store: "
+        self.assertEqual(err, "annals: verify: %s/rocksdb holds no store: "
                               "No such file or directory\n" % self.dir)
         with annalsd.Annalsd(data_dir=self.dir):
             for options in ((), ("--repair",)):
