@@ -2,15 +2,19 @@
 """The dashboard: what every panel asks is answered by a real Prometheus with a server's figures."""
 
 import json
+import os
 import re
 import unittest
 
+from annals.v1 import history_service_pb2
 from tests import unittest_xml
 from tests.e2e import annalsd
 from tests.e2e.annalsd import CallError, simple_history
 from tests.monitoring import prometheus
 from tests.security import certificates
 
+ENCRYPTED = history_service_pb2.EncryptionConfiguration(
+    type="ENCRYPTION_TYPE_CUSTOMER_MANAGED_KMS_KEY", kms_key_id="local:main")
 DASHBOARD = "deploy/grafana/annals.json"
 # What Grafana puts in their place.
 VARIABLES = {"$job": "annals", "$instance": ".*", "$__rate_interval": "5m"}
@@ -48,6 +52,14 @@ class DashboardTest(unittest.TestCase):
                 for name in re.findall(r"\b((?:annals|process)_\w+)", target["expr"])}
         self.assertEqual({re.sub("_(bucket|sum|count)$", "", name) for name in used} - metrics, set())
 
+    def keys(self):
+        """Of a file; the KMS is only named."""
+        path = os.path.join(annalsd.new_dir(), "keys")
+        with open(path, "w", encoding="ascii") as f:
+            f.write("main " + "0123456789abcdef" * 4 + "\n")
+        os.chmod(path, 0o600)
+        return "--kms-key-file", path, "--kms-endpoint", "http://127.0.0.1:9"
+
     def make_file(self, server):
         """Puts an execution into a file, for reads of blocks."""
         with annalsd.Client(server.grpc) as client:
@@ -62,6 +74,8 @@ class DashboardTest(unittest.TestCase):
             client.history(arn)
             client.history(annalsd.arn("in-a-file"))
             gateway.history(arn)
+            client.append(annalsd.arn("secret-%d" % round_number), simple_history(2),
+                          encryption_configuration=ENCRYPTED)
             with self.assertRaises(CallError):
                 client.page(annalsd.arn("missing"))
             client.backup("daily")
@@ -69,7 +83,8 @@ class DashboardTest(unittest.TestCase):
     @unittest.skipUnless(prometheus.PROGRAM, "prometheus is not installed")
     def test_every_query_returns_something(self):
         certificate = certificates.Files(certificates.Ca().server())
-        with annalsd.Annalsd("--backup-dir", annalsd.new_dir()) as server, \
+        with annalsd.Annalsd("--backup-dir", annalsd.new_dir(), *self.keys(), "--otlp-endpoint",
+                             "http://127.0.0.1:9", "--trace-sample", "1") as server, \
                 annalsd.Annalsd(*certificate.options) as with_tls:
             self.make_file(server)
             with prometheus.Prometheus({"plain": server.ops, "tls": with_tls.ops}) as monitor:
