@@ -52,16 +52,27 @@ static struct timespec look_interval(const struct annals_notify *notify) {
   };
 }
 
-/* Has files read again meanwhile, and systemd told what /livez says. Returns the signal that says
- * to stop. */
+/* Tells systemd what /livez says, and whoever reads the log when it says no for the first time:
+ * where nobody appends, no call fails of it. */
+static void tell_of_life(const struct annals_server *server, struct annals_notify *notify,
+                         bool *is_told) {
+  const char *why;
+  if (annals_server_is_live(server, &why)) {
+    annals_notify_beat(notify);
+  } else if (!*is_told) {
+    *is_told = true;
+    annals_log_error("not live", ANNALS_LOG_TEXT("reason", why));
+  }
+}
+
+/* Has files read again meanwhile. Returns the signal that says to stop. */
 static int wait_for_stop(struct annals_server *server, const sigset_t *signals) {
   struct annals_notify notify;
+  bool is_told = false;
   annals_notify_init(&notify);
   const struct timespec look = look_interval(&notify);
   for (;;) {
-    if (annals_server_is_live(server)) {
-      annals_notify_beat(&notify);
-    }
+    tell_of_life(server, &notify, &is_told);
     int signal_number = sigtimedwait(signals, NULL, &look);
     if (signal_number == SIGTERM || signal_number == SIGINT) {
       return signal_number;

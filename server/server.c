@@ -413,9 +413,8 @@ bool annals_server_start(const struct annals_options *options, struct annals_ser
   return true;
 }
 
-bool annals_server_is_live(const struct annals_server *server) {
-  const char *why;
-  return annals_health_is_live(&server->health, &why);
+bool annals_server_is_live(const struct annals_server *server, const char **ret_why) {
+  return annals_health_is_live(&server->health, ret_why);
 }
 
 void annals_server_reload(struct annals_server *server, bool all) {

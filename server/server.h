@@ -30,9 +30,10 @@ bool annals_server_start(const struct annals_options *options, struct annals_ser
 G_GNUC_WARN_UNUSED_RESULT
 char *annals_server_addresses(const struct annals_server *server);
 
-/* Tells whether the server can go on without a restart, as /livez does. */
+/* Tells whether the server can go on without a restart, as /livez does; if not, ret_why gets a
+ * static sentence. */
 G_GNUC_WARN_UNUSED_RESULT
-bool annals_server_is_live(const struct annals_server *server);
+bool annals_server_is_live(const struct annals_server *server, const char **ret_why);
 
 /*
  * Reads certificates and credentials again that have changed on disk, or all of them if all. What

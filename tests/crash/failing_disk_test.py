@@ -76,6 +76,12 @@ class FailingDiskTest(unittest.TestCase):
             time.sleep(0.05)
         self.fail("/livez stays well")
 
+    def await_line(self, text):
+        deadline = time.monotonic() + annalsd.WAIT_S
+        while text not in self.server.log():
+            self.assertLess(time.monotonic(), deadline, self.server.log())
+            time.sleep(0.05)
+
     def check_writes_stopped(self):
         """Reads go on, and nothing else does until a restart."""
         self.disk.set_rules()
@@ -156,6 +162,7 @@ class FailingDiskTest(unittest.TestCase):
         acknowledged, error = self.fill(400)
         self.assertIn(error.reason, ("OUTCOME_UNKNOWN", "WRITES_STOPPED"))
         self.await_dead()
+        self.await_line('"level":"error","message":"not live","reason":"writes have stopped')
         self.check_writes_stopped()
         self.assertEqual(self.client.page(B, max_results=1, reverse_order=True).events[0].id,
                          acknowledged)

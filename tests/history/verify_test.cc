@@ -36,8 +36,7 @@ TEST_F(VerifyTest, WhatIsNoStoreOrInUseIsRefused) {
   GError *error = nullptr;
   EXPECT_FALSE(
       annals_rocksdb_verify((dir_ + "/none").c_str(), ANNALS_ROCKSDB_REPAIR_NONE, &verify, &error));
-  EXPECT_EQ(std::string(error->message),
-            dir_ + "/none holds no store: No such file or directory");
+  EXPECT_EQ(std::string(error->message), dir_ + "/none holds no store: No such file or directory");
   EXPECT_EQ(error->code, ANNALS_ROCKSDB_ERROR_FOREIGN);
   g_clear_error(&error);
   EXPECT_FALSE(annals_rocksdb_verify(Path().c_str(), ANNALS_ROCKSDB_REPAIR, &verify, &error));
