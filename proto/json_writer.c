@@ -26,6 +26,12 @@ static size_t count_digits(uint64_t value) {
 
 void annals_json_writer_int(struct annals_json_writer *writer, int64_t value) {
   uint64_t rest = (uint64_t)value;
+  if (rest < 100) { /* ids of short histories, lengths, and what is 0 */
+    const size_t digits = 1 + (rest >= 10);
+    memcpy(writer->at, &pairs[rest * 2 + 2 - digits], 2);
+    writer->at += digits;
+    return;
+  }
   if (value < 0) {
     annals_json_writer_byte(writer, '-');
     rest = -rest;

@@ -8,7 +8,8 @@ enum {
 
 /* Decodes a length, or an ordinal, at *offset. Only the shortest spelling is a frame's: bytes are
  * compared. */
-static bool take_length(const uint8_t *bytes, size_t size, size_t *offset, uint64_t *ret_length) {
+static bool take_any_length(const uint8_t *bytes, size_t size, size_t *offset,
+                            uint64_t *ret_length) {
   uint64_t length = 0;
   for (size_t i = 0; i < LENGTH_BYTES_MAX && *offset + i < size; i++) {
     uint8_t byte = bytes[*offset + i];
@@ -24,6 +25,18 @@ static bool take_length(const uint8_t *bytes, size_t size, size_t *offset, uint6
     return true;
   }
   return false;
+}
+
+/* The same; most are of two bytes. */
+static inline bool take_length(const uint8_t *bytes, size_t size, size_t *offset,
+                               uint64_t *ret_length) {
+  const uint8_t *at = bytes + *offset;
+  if (size - *offset >= 2 && at[0] >= 0x80 && at[1] < 0x80 && at[1] > 0) {
+    *ret_length = (uint64_t)(at[0] & 0x7f) | (uint64_t)at[1] << VARINT_BITS;
+    *offset += 2;
+    return true;
+  }
+  return take_any_length(bytes, size, offset, ret_length);
 }
 
 bool annals_frame_next(const uint8_t *bytes, size_t size, size_t *offset,

@@ -20,7 +20,11 @@ bool annals_answer_hold(struct annals_operation_run *run, struct annals_buffer *
 }
 
 void annals_answer_begin_item(struct annals_buffer *page, const char *opening, int32_t index) {
-  annals_buffer_append_text(page, index == 0 ? opening : ",");
+  if (index == 0) {
+    annals_buffer_append_text(page, opening);
+  } else {
+    annals_buffer_append_byte(page, ',');
+  }
 }
 
 void annals_answer_finish_page(struct annals_operation_run *run, struct annals_buffer *page,

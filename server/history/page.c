@@ -216,16 +216,23 @@ static bool take_run_reverse(struct annals_page *page, const struct annals_run *
   return page->next_id > 0;
 }
 
-/* Makes room for what is likely to come: of the run, and once there has been one, of all. */
+/* Makes room for what is likely to come: of the run, and once there has been one, of all. Frames
+ * that are encoded grow by half, as JSON does, or shrink to what nobody knows. */
 static void make_room(struct annals_page *page, const struct annals_run *run) {
   size_t bytes_max = annals_history_options(page->history)->page_bytes_max;
-  size_t bytes = run->frames_bytes;
+  size_t left = (size_t)(max_results_of(page) - page->event_count);
+  size_t bytes;
   if (page->event_count > 0) {
-    size_t left = (size_t)(max_results_of(page) - page->event_count);
     bytes = page->events.len / (size_t)page->event_count * left;
+  } else if (page->encode != NULL && !page->request.include_execution_data) {
+    return;
+  } else {
+    size_t count = (size_t)(run->last_id - run->first_id + 1);
+    bytes = left < count ? run->frames_bytes / count * left : run->frames_bytes;
+    bytes += page->encode != NULL ? bytes / 2 : 0;
   }
-  bytes = MIN(bytes, bytes_max - MIN(bytes_max, page->events.len));
-  (void)!annals_buffer_reserve(&page->events, bytes + ENVELOPE_BYTES);
+  bytes = MIN(bytes, bytes_max - MIN(bytes_max, page->events.len)) + ENVELOPE_BYTES;
+  (void)!annals_buffer_reserve(&page->events, MIN(bytes, page->events.max - page->events.len));
 }
 
 static bool take_run(struct annals_store_read *read, const struct annals_run *run) {
@@ -240,9 +247,7 @@ static bool take_run(struct annals_store_read *read, const struct annals_run *ru
   if (page->next_id < run->first_id || page->next_id > run->last_id) {
     return damaged(page);
   }
-  if (page->encode == NULL) {
-    make_room(page, run);
-  }
+  make_room(page, run);
   bool more =
       page->request.reverse_order ? take_run_reverse(page, run) : take_run_forward(page, run);
   flush_span(page);

@@ -30,7 +30,9 @@ TEST(AwsJson, WritesTimestampsWithUpToThreeDecimals) {
   EXPECT_EQ(WithTimestamp(schema, 1525283875, 999999999), "1525283875.999");
   EXPECT_EQ(WithTimestamp(schema, 1525283875, 999999), "1525283875");
   EXPECT_EQ(WithTimestamp(schema, 0, 0), "0");
-  EXPECT_EQ(WithTimestamp(schema, 100, 0), "100");
+  for (int64_t seconds : {1, 9, 10, 11, 99, 100, 101, 999, 1000, 9999, 10000}) {
+    EXPECT_EQ(WithTimestamp(schema, seconds, 0), std::to_string(seconds));
+  }
   EXPECT_EQ(WithTimestamp(schema, 253402300799, 999000000), "253402300799.999");
 }
 
