@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "server/gateway/call.h"
+#include "server/gateway/half_close.h"
 #include "server/gateway/head.h"
 #include "server/gateway/tls_handshake.h"
 #include "server/ops/descriptors.h"
@@ -29,6 +30,7 @@ enum {
 struct annals_gateway {
   struct annals_gateway_options options; /* defaults filled in */
   struct annals_call_context context;
+  struct annals_half_close half_close;
   struct MHD_Daemon *daemon; /* NULL when stopped */
 };
 
@@ -45,8 +47,14 @@ static void on_log(G_GNUC_UNUSED void *context, const char *format, va_list args
 static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
                           enum MHD_ConnectionNotificationCode code) {
   struct annals_gateway *gateway = context;
+  const int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
   annals_call_connection(&gateway->context, socket_context, code);
-  if (code == MHD_CONNECTION_NOTIFY_STARTED && gateway->options.tls != NULL) {
+  if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+    annals_half_close_remove(&gateway->half_close, fd);
+    return;
+  }
+  annals_half_close_add(&gateway->half_close, fd);
+  if (gateway->options.tls != NULL) {
     annals_tls_handshake_begin(connection, gateway->options.tls);
   }
 }
@@ -97,6 +105,17 @@ static struct MHD_Daemon *start_daemon(struct annals_gateway *gateway) {
       more, MHD_OPTION_END);
 }
 
+static bool start_threads(struct annals_gateway *gateway) {
+  if (!annals_half_close_start(&gateway->half_close)) {
+    return false;
+  }
+  gateway->daemon = start_daemon(gateway);
+  if (gateway->daemon == NULL) {
+    annals_half_close_stop(&gateway->half_close);
+  }
+  return gateway->daemon != NULL;
+}
+
 static void sample(void *context) {
   struct annals_gateway *gateway = context;
   const struct annals_gateway_options *options = &gateway->options;
@@ -131,8 +150,7 @@ bool annals_gateway_start(const struct annals_gateway_options *options,
   gateway->context.call_log =
       options->call_log != NULL ? options->call_log : &gateway->context.own_call_log;
   json_object_seed(0); /* before there are threads */
-  gateway->daemon = start_daemon(gateway);
-  if (gateway->daemon == NULL) {
+  if (!start_threads(gateway)) {
     g_set_error(error, ANNALS_GATEWAY_START_ERROR, 0, "the gateway's listener does not start");
     annals_in_flight_clear(&gateway->context.in_flight);
     g_free(gateway);
@@ -172,6 +190,7 @@ void annals_gateway_stop(struct annals_gateway *gateway) {
   annals_in_flight_wait(in_flight, gateway->options.stop_timeout_ms);
   MHD_stop_daemon(gateway->daemon);
   gateway->daemon = NULL;
+  annals_half_close_stop(&gateway->half_close);
 }
 
 void annals_gateway_free(struct annals_gateway *gateway) {

@@ -19,6 +19,7 @@ FakeStore::~FakeStore() {
     std::lock_guard<std::mutex> guard(lock_);
     stopping_ = true;
     held_ = false;
+    readers_held_ = false;
   }
   changed_.notify_all();
   thread_.join();
@@ -40,6 +41,19 @@ void FakeStore::release() {
     held_ = false;
   }
   changed_.notify_all();
+}
+
+void FakeStore::hold_readers(bool held) {
+  {
+    std::lock_guard<std::mutex> guard(lock_);
+    readers_held_ = held;
+  }
+  changed_.notify_all();
+}
+
+void FakeStore::wait_reader() {
+  std::unique_lock<std::mutex> guard(lock_);
+  changed_.wait(guard, [this] { return reader_waits_; });
 }
 
 void FakeStore::wait_pending(size_t count) {
@@ -98,7 +112,11 @@ enum annals_store_progress FakeStore::run(struct annals_store_op *op, std::funct
 }
 
 void FakeStore::do_read(struct annals_store_read *read) {
-  std::lock_guard<std::mutex> guard(lock_);
+  std::unique_lock<std::mutex> guard(lock_);
+  reader_waits_ = readers_held_;
+  changed_.notify_all();
+  changed_.wait(guard, [this] { return !readers_held_; });
+  reader_waits_ = false;
   auto found = histories_.find(read->arn);
   read->op.outcome = found == histories_.end() ? ANNALS_STORE_NOT_FOUND : outcome_;
   if (read->op.outcome != ANNALS_STORE_OK) {

@@ -30,6 +30,9 @@ class FakeStore {
   /* Keeps the store's thread from running anything until release. */
   void hold();
   void release();
+  /* Whether what reads waits, on whatever thread it is, and until one does. */
+  void hold_readers(bool held);
+  void wait_reader();
   /* Waits until count reads are pending. */
   void wait_pending(size_t count);
   /* What every read and listing ends with from now on. */
@@ -82,6 +85,8 @@ class FakeStore {
   std::deque<std::function<void()>> queue_;
   bool cold_ = false;
   bool held_ = false;
+  bool readers_held_ = false;
+  bool reader_waits_ = false;
   bool stopping_ = false;
   enum annals_store_outcome outcome_ = ANNALS_STORE_OK;
   std::thread thread_;
