@@ -19,6 +19,7 @@ PROBLEM = os.environ.get("ANNALS_IMAGE_PROBLEM", "")  # why there is none
 SECCOMP = "/usr/share/containers/seccomp.json"
 ARCHITECTURE = "amd64"
 USER = 10001
+MEMLOCK = 64 << 10  # the kernel's own default, until Linux 5.16
 CRUN = ["crun", "--root", os.path.join(os.environ.get("TEST_TMPDIR", "/tmp"), "crun"),
         "--cgroup-manager=disabled"]
 
@@ -67,6 +68,7 @@ def spec(args, env, mounts, user=USER, group=USER, groups=(), read_only=True, ho
             "capabilities": {kind: [] for kind in ("bounding", "effective", "permitted",
                                                    "inheritable", "ambient")},
             "noNewPrivileges": True,
+            "rlimits": [{"type": "RLIMIT_MEMLOCK", "soft": MEMLOCK, "hard": MEMLOCK}],
         },
         "root": {"path": ROOTFS, "readonly": read_only},
         "hostname": hostname,

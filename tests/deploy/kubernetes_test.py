@@ -77,7 +77,7 @@ class RestrictedTest(unittest.TestCase):
             for name, template in manifests.pods(manifests.render(overlay)):
                 self.assertEqual(pod_security.violations(template), [], (overlay, name))
                 count += 1
-        self.assertEqual(count, 6)
+        self.assertEqual(count, 7)
 
     def test_more_than_restricted_asks(self):
         for overlay in manifests.ALL:
@@ -143,7 +143,8 @@ class AgreementTest(unittest.TestCase):
     """What is said in two places is the same in both."""
 
     def setUp(self):
-        self.overlays = {overlay: manifests.render(overlay) for overlay in manifests.OVERLAYS}
+        self.overlays = {overlay: manifests.render(overlay) for overlay in
+                         manifests.OVERLAYS + (manifests.MONITORED, manifests.ENCRYPTED)}
 
     def test_one_server_owns_one_volume(self):
         for objects in self.overlays.values():
@@ -158,7 +159,24 @@ class AgreementTest(unittest.TestCase):
         for overlay, objects in self.overlays.items():
             self.assertEqual(set(manifests.options(objects)) - names, set(), overlay)
             for one in manifests.server(objects)[1].get("env", []):
-                self.assertIn(one["name"][len("ANNALS_"):].lower().replace("_", "-"), names)
+                if not one["name"].startswith(("AWS_", "OTEL_", "POD_")):
+                    self.assertIn(one["name"][len("ANNALS_"):].lower().replace("_", "-"), names)
+
+    def test_files_are_mounted(self):
+        """What is named by a variable is in a volume that has a file of that name."""
+        files = {}
+        for objects in self.overlays.values():
+            pod, one = manifests.server(objects)
+            mounted = {m["mountPath"]: m["name"] for m in one["volumeMounts"]}
+            for variable in one.get("env", []):
+                if variable["name"].endswith("_FILE"):
+                    folder, name = os.path.split(variable["value"])
+                    (volume,) = (v for v in pod["volumes"] if v["name"] == mounted[folder])
+                    files[variable["name"]] = name
+                    for source in volume.get("projected", {}).get("sources", ()):
+                        self.assertEqual(source["serviceAccountToken"]["path"], name)
+        self.assertEqual(files, {"ANNALS_KMS_KEY_FILE": "keys", "ANNALS_OTLP_HEADERS_FILE": "headers",
+                                 "AWS_WEB_IDENTITY_TOKEN_FILE": "token"})
 
     def test_the_pod_outlives_the_drain(self):
         for overlay, objects in self.overlays.items():
@@ -266,6 +284,17 @@ class AgreementTest(unittest.TestCase):
         self.assertEqual(collector["namespaceSelector"]["matchLabels"],
                          {"kubernetes.io/metadata.name": namespace})
         self.assertEqual([p["port"] for p in policy["egress"][0]["ports"]], [int(port)])
+
+    def test_who_encrypts_reaches_its_keys(self):
+        """KMS and STS over HTTPS, the agent of Pod Identity on its node, names; and nothing else."""
+        policy = manifests.find(manifests.render(manifests.ENCRYPTED), "NetworkPolicy", "annals-kms")
+        self.assertEqual(policy["spec"]["policyTypes"], ["Egress"])
+        self.assertEqual(policy["spec"]["podSelector"]["matchLabels"], SERVER_LABELS)
+        self.assertEqual([({next(iter(to)) for to in rule.get("to", ())},
+                           [(p["protocol"], p["port"]) for p in rule["ports"]])
+                          for rule in policy["spec"]["egress"]],
+                         [(set(), [("TCP", 443)]), ({"ipBlock"}, [("TCP", 80)]),
+                          ({"namespaceSelector"}, [("UDP", 53), ("TCP", 53)])])
 
     @unittest.skipUnless(container.CONFIG, container.PROBLEM)
     def test_image(self):

@@ -14,7 +14,8 @@ KUSTOMIZE = shlex.split(os.environ.get("KUSTOMIZE", ""))
 # What has a server; then what can be applied.
 OVERLAYS = "base", "overlays/single-node", "overlays/tls"
 MONITORED = "../../tests/deploy/overlays/monitored"
-ALL = OVERLAYS + ("restore", MONITORED)
+ENCRYPTED = "../../tests/deploy/overlays/encrypted"
+ALL = OVERLAYS + ("restore", MONITORED, ENCRYPTED)
 
 
 @functools.lru_cache(maxsize=None)

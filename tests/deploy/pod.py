@@ -55,7 +55,8 @@ class Volume:
 
 class Pod:
     """The one pod of a workload. claims: directories, by the name of the volume that they are;
-    secrets: their content, by name."""
+    secrets: their content, by name, and tokens of the
+    service account, by audience."""
 
     def __init__(self, objects, workload, secrets, claims=None):
         self.spec = manifests.pod_template(workload)["spec"]
@@ -74,6 +75,11 @@ class Pod:
         if "configMap" in volume:
             source, content = volume["configMap"], manifests.config_map(objects, self.spec,
                                                                         volume["name"])
+        elif "projected" in volume:
+            source, content = volume["projected"], {}
+            for one in source["sources"]:
+                token = one["serviceAccountToken"]
+                content[token["path"]] = secrets[token["audience"]]
         else:
             source, content = volume["secret"], secrets[volume["secret"]["secretName"]]
         return Volume(content, source.get("defaultMode", 0o644), self.context["fsGroup"],

@@ -1,17 +1,23 @@
 """Pods run as their manifests say, and go through what happens to them in a cluster."""
 
+import http.server
 import os
 import signal
 import ssl
+import threading
 import time
 import unittest
+import urllib.parse
 
 import grpc
+
+from annals.v1 import history_service_pb2
 
 from tests.deploy import container, manifests
 from tests.deploy.pod import WAIT_S, Pod
 from tests.e2e import annalsd
 from tests.e2e.annalsd import CallError, started
+from tests.e2e.fake_kms import FakeKms
 from tests.security.certificates import Ca
 
 GRPC, GATEWAY = "127.0.0.1:50051", "127.0.0.1:8083"
@@ -26,6 +32,15 @@ token = %s
 allow = annals-admin:CreateBackup on *
 """
 NAMES = "annals", "annals-headless", "annals-gateway"
+# As the overlay says.
+KMS_PORT, STS_PORT = 4599, 4598
+ROLE = "arn:aws:iam::123456789012:role/annals"
+KEYS = "main " + "0123456789abcdef" * 4 + "\n"
+ANSWER_OF_STS = """<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>
+<AccessKeyId>%(AWS_ACCESS_KEY_ID)s</AccessKeyId>
+<SecretAccessKey>%(AWS_SECRET_ACCESS_KEY)s</SecretAccessKey>
+<SessionToken>%(AWS_SESSION_TOKEN)s</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration>
+</Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>"""
 
 
 def by_token(token):
@@ -38,6 +53,35 @@ def until(holds, what):
         if time.monotonic() > deadline:
             raise AssertionError("it never was so: " + what)
         time.sleep(0.05)
+
+
+class FakeSts:
+    """Gives credentials to whoever shows the token. To be stopped."""
+
+    def __init__(self, port, credentials):
+        tokens = self.tokens = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                given = urllib.parse.parse_qs(body)
+                tokens.append((given["Action"], given["RoleArn"], given["WebIdentityToken"]))
+                answer = ANSWER_OF_STS % credentials
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer.encode())
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
 
 
 class Authority:
@@ -62,6 +106,9 @@ class PodTest(unittest.TestCase):
             "annals-page-token-key": {"page-token.key": "ab" * 32 + "\n"},
             "annals-backup": {"token": BACKUP + "\n"},
             "annals-tls": tls,
+            "annals-keys": {"keys": KEYS},
+            "annals-otlp-headers": {"headers": "Authorization: Bearer of-the-receiver\n"},
+            "sts.amazonaws.com": "token.of-the.account",
         }
 
     def pod(self, objects, kind="StatefulSet", name="annals", claims=None):
@@ -148,6 +195,31 @@ class PodTest(unittest.TestCase):
         self.assertFalse(self.is_taken(None, tls=True))
         self.assertTrue(self.is_taken(ENGINE, tls=True))
         self.assertNotIn("cannot", running.log())
+
+    def test_keys_of_kms_and_of_a_file(self):
+        """By the token of its service account the server takes a role, and asks KMS for keys."""
+        kms = FakeKms(KMS_PORT)
+        self.addCleanup(kms.stop)
+        sts = FakeSts(STS_PORT, kms.environment())
+        self.addCleanup(sts.stop)
+        keys = {"aws": kms.new_key().arn, "file": "local:main"}
+        pod, running = self.start(manifests.ENCRYPTED)
+        with self.client(token=None) as client:
+            for name, key in keys.items():
+                client.append(annalsd.arn(name), [started()], encryption_configuration=(
+                    history_service_pb2.EncryptionConfiguration(
+                        type="ENCRYPTION_TYPE_CUSTOMER_MANAGED_KMS_KEY", kms_key_id=key)))
+        self.assertEqual(kms.calls, ["GenerateDataKey"])
+        self.assertEqual(running.stop(), 0, running.log())
+        self.start(manifests.ENCRYPTED, pod.claims)
+        with self.client(token=None) as client:
+            for name, key in keys.items():
+                self.assertEqual(len(client.history(annalsd.arn(name))), 1)
+                self.assertEqual(client.describe(annalsd.arn(name)).encryption_configuration.kms_key_id,
+                                 key)
+        self.assertEqual(kms.calls, ["GenerateDataKey", "Decrypt"])
+        self.assertEqual(sts.tokens, [(["AssumeRoleWithWebIdentity"], [ROLE],
+                                       ["token.of-the.account"])] * 2)
 
     def job(self, objects, kind, name, claims=None):
         """Runs a job to its end. Returns what it said."""

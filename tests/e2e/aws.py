@@ -38,13 +38,13 @@ def cli_history(gateway, execution_arn, *args):
     return [with_number(e) for e in answer["events"]]
 
 
-def boto3_client(gateway):
+def boto3_client(gateway, retries=None):
     os.environ.update(ENVIRONMENT)
     import boto3
     from botocore.config import Config
 
     return boto3.client("stepfunctions", endpoint_url="http://" + gateway,
-                        config=Config(retries={"max_attempts": 0}, proxies={}))
+                        config=Config(retries=retries or {"max_attempts": 0}, proxies={}))
 
 
 def boto3_history(client, execution_arn, **more):

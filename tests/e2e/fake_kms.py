@@ -49,7 +49,7 @@ def context_bytes(context):
 class FakeKms:
     """To be stopped."""
 
-    def __init__(self):
+    def __init__(self, port=0):
         self.keys = {}
         self.says = None  # a Failure for every call; "nothing": the connection is closed
         self.calls = []  # names of operations
@@ -68,7 +68,7 @@ class FakeKms:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.server.daemon_threads = True
         self.url = "http://127.0.0.1:%d/" % self.server.server_port
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
