@@ -22,6 +22,7 @@ struct annals_resources {
   unsigned transport_threads; /* of gRPC, and of the gateway: the processors that this may run on */
   size_t held_bytes_max;      /* requests and answers of gRPC under way */
   size_t admitted_bytes_max;  /* of those, appends that are taken off the network at once */
+  size_t core_bytes_max;      /* of gRPC's core: messages that are not complete, connections */
   size_t reply_bytes_max;     /* answers of the gateway under way */
 };
 

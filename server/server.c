@@ -147,6 +147,7 @@ static void rpc_options(struct annals_server *server, const struct annals_option
       .thread_count = server->resources.transport_threads,
       .held_bytes_max = server->resources.held_bytes_max,
       .admitted_bytes_max = server->resources.admitted_bytes_max,
+      .core_bytes_max = server->resources.core_bytes_max,
       .calls_max = (unsigned)options->grpc_max_calls,
       .streams_max = (unsigned)options->grpc_max_streams,
       .connection_streams_max = (unsigned)options->grpc_max_connection_streams,

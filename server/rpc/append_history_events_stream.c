@@ -180,13 +180,18 @@ static void go_on(struct annals_rpc_call *call) {
   end_if_over(call);
 }
 
-static void take_append(struct annals_rpc_call *call, const struct annals_wire_field *wire) {
-  struct state *state = call->state;
-  g_autoptr(GError) error = NULL;
+static struct item *add_item(struct annals_rpc_call *call) {
   struct item *item = g_new0(struct item, 1);
   item->call = call;
   item->started_us = g_get_monotonic_time();
-  g_queue_push_tail(&state->items, item);
+  g_queue_push_tail(&((struct state *)call->state)->items, item);
+  return item;
+}
+
+static void take_append(struct annals_rpc_call *call, const struct annals_wire_field *wire) {
+  struct state *state = call->state;
+  g_autoptr(GError) error = NULL;
+  struct item *item = add_item(call);
   if (annals_rpc_append_read(call, wire->bytes, wire->size, &item->append, &error)) {
     state->waiting = item;
   } else {
@@ -210,6 +215,18 @@ static void on_message(struct annals_rpc_call *call) {
   go_on(call);
 }
 
+/* There was no room for an append. Others may do better. */
+static void on_refused(struct annals_rpc_call *call, const GError *error) {
+  struct state *state = call->state;
+  state->receiving = false;
+  if (annals_rpc_call_check_caller(call, &state->end_error)) {
+    answer(add_item(call), error);
+  } else {
+    state->closed = true;
+  }
+  go_on(call);
+}
+
 static void release(struct annals_rpc_call *call) {
   struct state *state = call->state;
   g_queue_clear_full(&state->items, item_free);
@@ -223,6 +240,7 @@ const struct annals_rpc_method annals_rpc_append_history_events_stream = {
     .start = go_on,
     .resume = go_on,
     .on_message = on_message,
+    .on_refused = on_refused,
     .on_sent = go_on,
     .release = release,
 };

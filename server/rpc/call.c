@@ -321,11 +321,14 @@ static void take_next(struct annals_rpc_call *call) {
   if (annals_rpc_call_is_stopping(call)) {
     return;
   }
-  if (!check_message(call, &error)) {
+  if (check_message(call, &error)) {
+    call->method->on_message(call);
+  } else if (call->method->on_refused != NULL &&
+             annals_error_reason(error) == ANNALS_REASON_OVERLOADED) {
+    call->method->on_refused(call, error);
+  } else {
     annals_rpc_call_fail(call, error);
-    return;
   }
-  call->method->on_message(call);
 }
 
 static void on_receive(struct annals_rpc_tag *tag, bool ok) {

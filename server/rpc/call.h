@@ -64,6 +64,7 @@ struct annals_rpc_method {
   void (*start)(struct annals_rpc_call *call);
   void (*resume)(struct annals_rpc_call *call);     /* after a wake; several may come as one */
   void (*on_message)(struct annals_rpc_call *call); /* request NULL: the client sends no more */
+  void (*on_refused)(struct annals_rpc_call *call, const GError *error); /* instead: no room */
   void (*on_sent)(struct annals_rpc_call *call);
   void (*detach)(struct annals_rpc_call *call);  /* streams: the end; nobody may wake it any more */
   void (*release)(struct annals_rpc_call *call); /* frees what state holds; may be NULL */

@@ -6,12 +6,14 @@ enum {
   CONNECTION_STREAMS_DEFAULT = 1000,
   KEEPALIVE_TIMEOUT_MS_DEFAULT = 20000,
   HANDSHAKE_TIMEOUT_MS = 20000,
+  CORE_BYTES_DEFAULT = 512 * 1024 * 1024,
   ARGS_MAX = 24,
 };
 
 struct args {
   grpc_arg list[ARGS_MAX];
   size_t count;
+  grpc_resource_quota *quota;
 };
 
 static void add(struct args *args, const char *key, int value) {
@@ -56,16 +58,33 @@ static void add_connections(struct args *args, const struct annals_rpc_options *
 }
 
 /*
- * There is no grpc_resource_quota: when 300 streams sent 4 MB each at once, one of 256 MiB had the
- * core of 1.51 cut off 224 of them, whoever's they were, with ENHANCE_YOUR_CALM and nothing that a
- * client could go by; and 684 MiB were resident all the same, 992 MiB without it.
+ * The last resort. The core of 1.51 looks at the size of a message when it has all of it, also
+ * before it hands over the call: so anybody could send one of 4 GiB. Beyond the quota it closes
+ * idle connections, then cuts off streams, one of each connection, with ENHANCE_YOUR_CALM, until
+ * there is enough; whoever's they are, and with nothing that clients could go by. So it is to be
+ * more than well-meaning clients bring it to.
  */
+static void add_quota(struct args *args, size_t bytes_max) {
+  grpc_resource_quota *quota = grpc_resource_quota_create("annals");
+  grpc_resource_quota_resize(quota, bytes_max);
+  g_assert(args->count < ARGS_MAX);
+  args->list[args->count++] = (grpc_arg){
+      .type = GRPC_ARG_POINTER,
+      .key = (char *)GRPC_ARG_RESOURCE_QUOTA,
+      .value.pointer = {.p = quota, .vtable = grpc_resource_quota_arg_vtable()},
+  };
+  args->quota = quota;
+}
+
 grpc_server *annals_rpc_core_new(const struct annals_rpc_options *options) {
   struct args args = {.count = 0};
   add_messages(&args);
   add_connections(&args, options);
+  add_quota(&args, options->core_bytes_max != 0 ? options->core_bytes_max : CORE_BYTES_DEFAULT);
   grpc_channel_args channel_args = {.num_args = args.count, .args = args.list};
-  return grpc_server_create(&channel_args, NULL);
+  grpc_server *core = grpc_server_create(&channel_args, NULL);
+  grpc_resource_quota_unref(args.quota);
+  return core;
 }
 
 int annals_rpc_core_bind(grpc_server *core, const struct annals_rpc_options *options,

@@ -35,6 +35,21 @@ static bool refuse_packed(GError **error, enum annals_inflate_result why) {
   return false;
 }
 
+/* Counts the message as so many bytes, unless it is one that has to be taken however much is held
+ * already. */
+static bool count_request(struct annals_rpc_call *call, size_t bytes, GError **error) {
+  if (call->method->standard) {
+    return bytes <= STANDARD_BYTES_MAX ||
+           refuse_size(error, "this method takes", STANDARD_BYTES_MAX);
+  }
+  size_t counted = call->request_held_bytes;
+  if (bytes > counted && !annals_rpc_call_hold(call, bytes - counted)) {
+    return annals_error_set(error, ANNALS_REASON_OVERLOADED, "too much is under way already");
+  }
+  call->request_held_bytes = MAX(bytes, counted);
+  return true;
+}
+
 /* Puts what the request's bytes unpack to in their place. */
 static bool inflate_request(struct annals_rpc_call *call, GError **error) {
   struct annals_buffer message;
@@ -50,7 +65,7 @@ static bool inflate_request(struct annals_rpc_call *call, GError **error) {
   size_t size;
   uint8_t *bytes = annals_buffer_steal(&message, &size);
   call->request_slice = grpc_slice_new(bytes, size, g_free);
-  return true;
+  return count_request(call, size, error);
 }
 
 /* Makes the message one piece of memory. */
@@ -72,21 +87,16 @@ static bool gather_request(struct annals_rpc_call *call, GError **error) {
   return true;
 }
 
-/* Counts the message, unless it is one that has to be taken however much is held already. */
-static bool count_request(struct annals_rpc_call *call, GError **error) {
-  if (call->method->standard) {
-    return call->request_bytes <= STANDARD_BYTES_MAX ||
-           refuse_size(error, "this method takes", STANDARD_BYTES_MAX);
-  }
-  if (!annals_rpc_call_hold(call, call->request_bytes)) {
-    return annals_error_set(error, ANNALS_REASON_OVERLOADED, "too much is under way already");
-  }
-  call->request_held_bytes = call->request_bytes;
-  return true;
-}
-
+/* Takes what has come, or drops it before it is copied. */
 bool annals_rpc_call_take_message(struct annals_rpc_call *call, GError **error) {
-  return call->payload == NULL || (gather_request(call, error) && count_request(call, error));
+  if (call->payload == NULL) {
+    return true;
+  }
+  if (!count_request(call, grpc_byte_buffer_length(call->payload), error)) {
+    g_clear_pointer(&call->payload, grpc_byte_buffer_destroy);
+    return false;
+  }
+  return gather_request(call, error);
 }
 
 /* What a unary call has been given stays counted to its end: its answer, or what is kept of its

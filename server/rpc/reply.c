@@ -8,6 +8,9 @@
 #include "server/rpc/rpc_status.h"
 #include "server/rpc/server_internal.h"
 
+/* More than what an append has done, or why it was refused, takes. */
+enum { UNCOUNTED_BYTES_MAX = 512 };
+
 bool annals_rpc_call_hold(struct annals_rpc_call *call, size_t bytes) {
   if (!annals_rpc_server_hold(call->server, bytes)) {
     return false;
@@ -22,9 +25,18 @@ void annals_rpc_call_unhold(struct annals_rpc_call *call, size_t bytes) {
   annals_rpc_server_release(call->server, bytes);
 }
 
+/* That is told however much is held. */
+static bool hold_message(struct annals_rpc_call *call, size_t bytes) {
+  call->message_held_bytes = call->method->standard ? 0 : bytes;
+  if (annals_rpc_call_hold(call, call->message_held_bytes)) {
+    return true;
+  }
+  call->message_held_bytes = 0;
+  return bytes <= UNCOUNTED_BYTES_MAX;
+}
+
 bool annals_rpc_call_put_message(struct annals_rpc_call *call, struct annals_buffer *message) {
-  size_t held = call->method->standard ? 0 : message->len;
-  if (message->failed || !annals_rpc_call_hold(call, held)) {
+  if (message->failed || !hold_message(call, message->len)) {
     annals_buffer_clear(message);
     return false;
   }
@@ -33,7 +45,6 @@ bool annals_rpc_call_put_message(struct annals_rpc_call *call, struct annals_buf
   GDestroyNotify free_bytes = annals_buffer_free_func(message);
   uint8_t *bytes = annals_buffer_steal(message, &size);
   grpc_slice slice = grpc_slice_new(bytes, size, free_bytes);
-  call->message_held_bytes = held;
   call->message = grpc_raw_byte_buffer_create(&slice, 1);
   grpc_slice_unref(slice);
   return true;

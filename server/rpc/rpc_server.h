@@ -44,6 +44,8 @@ struct annals_rpc_options {
   /* Beyond these limits calls are OVERLOADED, but for admitted_bytes_max: appends wait. */
   size_t held_bytes_max;           /* requests and answers under way, of all calls; 512 MiB */
   size_t admitted_bytes_max;       /* of appends at once, at least 4 MiB; 96 MiB */
+  size_t core_bytes_max;           /* of the core's own: what has come and is not yet handed over,
+                                      connections, calls; beyond it streams are cut off; 512 MiB */
   unsigned calls_max;              /* under way at once; 4,096 */
   unsigned streams_max;            /* open at once, and as many of health and reflection; 20,000 */
   unsigned connection_streams_max; /* calls and streams of one connection: the core has more wait;

@@ -33,7 +33,7 @@ std::string Appended(int64_t last_id, int64_t appended, int64_t already_stored =
 }
 
 void ExpectError(const std::optional<std::string> &answer, int code, const std::string &reason,
-                 const std::map<std::string, std::string> &metadata) {
+                 const std::map<std::string, std::string> &metadata, int64_t retry_ms = -1) {
   ASSERT_TRUE(answer.has_value());
   const uint8_t *bytes = reinterpret_cast<const uint8_t *>(answer->data());
   annals_wire_reader reader = {bytes, bytes + answer->size()};
@@ -47,6 +47,9 @@ void ExpectError(const std::optional<std::string> &answer, int code, const std::
   EXPECT_EQ(error.reason, reason) << error.message;
   EXPECT_EQ(error.domain, "annals.v1");
   EXPECT_EQ(error.metadata, metadata);
+  if (retry_ms >= 0) {
+    EXPECT_EQ(error.retry_ms, retry_ms);
+  }
 }
 
 class AppendStream : public ::testing::Test {
@@ -285,6 +288,23 @@ TEST_F(AppendStream, BearsClientsThatGoAtAnyMoment) {
     }
   }
   service_.Stop(60000);
+}
+
+// What there is no room for is told so, and the stream goes on.
+TEST(AppendStreams, RefuseWhatThereIsNoRoomFor) {
+  ServiceOptions options;
+  options.rpc.held_bytes_max = 200000;
+  Service service(options);
+  auto stream = service.client().Open(kStream);
+  const std::vector<std::string> big = PlainEvents(1, 2, 250000);
+  ASSERT_TRUE(stream->Send(Request(Arn(), {big[0]})));
+  ASSERT_TRUE(stream->Send(Request(Arn("big"), big)));
+  ASSERT_TRUE(stream->Send(Request(2, 3), true));
+  EXPECT_EQ(stream->Receive(), Appended(1, 1));
+  ExpectError(stream->Receive(), GRPC_STATUS_RESOURCE_EXHAUSTED, "OVERLOADED", {}, 1000);
+  EXPECT_EQ(stream->Receive(), Appended(3, 2));
+  EXPECT_EQ(stream->Receive(), std::nullopt);
+  EXPECT_EQ(stream->Finish().code, GRPC_STATUS_OK);
 }
 
 // Each execution's events are complete and in order, whatever goes on beside.
