@@ -11,17 +11,19 @@
 enum { ENVELOPE_BYTES = 256 };
 
 /*
- *            token given                 all events fit, or the start time is known
- *   START ──────────────► VERIFY ──► READ ──────────────────────────────────► done
- *     └────────────────────────────► ▲ │
- *                                    └─┘ KEY, TIME
+ *         all events fit, or the start time is known
+ *   READ ──────────────────────────────────────────────► done
+ *   ▲  │                                                  ▲
+ *   └──┤ KEY, TIME               token given              │
+ *      └──────────────────────────────────────► VERIFY ───┘
  *
  * VERIFY and TIME get the execution's record, for its start time; KEY gets a data key that an event
  * needs. Behind KEY and TIME the page is read from its beginning: so it is of one read, and of one
- * execution. If that is not the one whose start time the token has, since its name was used anew
- * just then, the next page's VERIFY finds out. Each state may suspend, and any may fail.
+ * execution. VERIFY comes behind it: where the record has the token's start time still, the events
+ * are of that execution, whose name was not used anew meanwhile. A token that TIME has made for one
+ * whose name was is refused by the next page's VERIFY. Each state may suspend, and any may fail.
  */
-enum step { STEP_VERIFY, STEP_READ, STEP_KEY, STEP_TIME };
+enum step { STEP_READ, STEP_KEY, STEP_TIME, STEP_VERIFY };
 
 /* --- what is asked for --- */
 
@@ -327,14 +329,21 @@ static GError *record_start(struct annals_page *page, int64_t *ret_seconds, int3
   return NULL;
 }
 
+/* What is wrong with the token comes before what is wrong with the events. */
 static void finish_verify(struct annals_page *page) {
   int64_t seconds = 0;
   int32_t nanos = 0;
-  page->error = record_start(page, &seconds, &nanos);
-  annals_history_name_damaged(page->error, page->request.execution_arn);
-  if (page->error == NULL && (seconds != page->start_seconds || nanos != page->start_nanos)) {
-    page->error = annals_error_new(ANNALS_REASON_INVALID_TOKEN,
-                                   "next_token belongs to an earlier execution of this name");
+  GError *error = record_start(page, &seconds, &nanos);
+  annals_history_name_damaged(error, page->request.execution_arn);
+  if (error == NULL && (seconds != page->start_seconds || nanos != page->start_nanos)) {
+    error = annals_error_new(ANNALS_REASON_INVALID_TOKEN,
+                             "next_token belongs to an earlier execution of this name");
+  }
+  if (error != NULL) {
+    g_clear_error(&page->error);
+    page->error = error;
+    annals_buffer_reset(&page->events);
+    page->event_count = 0;
   }
 }
 
@@ -371,45 +380,58 @@ static bool start_step(struct annals_page *page) {
       return start_read(page);
     case STEP_KEY:
       return start_key(page);
-    case STEP_VERIFY:
     case STEP_TIME:
+    case STEP_VERIFY:
       break;
   }
   return start_get(page);
 }
 
+/* The page is made, or cannot be. */
+static bool finish_page(struct annals_page *page) {
+  if (page->error == NULL && page->more) {
+    write_token(page);
+  }
+  return false;
+}
+
+/* There are events, or reasons why not. */
+static bool finish_events(struct annals_page *page) {
+  bool found = !page->abandoned && page->read.op.outcome == ANNALS_STORE_OK;
+  if (page->request.next_token != NULL && found) {
+    page->step = STEP_VERIFY;
+    return true;
+  }
+  return finish_page(page);
+}
+
 /* Takes the result of the step that is done; returns whether there is another one. */
 static bool finish_step(struct annals_page *page) {
   switch ((enum step)page->step) {
-    case STEP_VERIFY:
-      finish_verify(page);
-      page->step = STEP_READ;
-      return page->error == NULL;
-    case STEP_KEY:
-      page->error = annals_decryptor_take_key(&page->decryptor);
-      page->step = STEP_READ;
-      return page->error == NULL;
     case STEP_READ:
       finish_read(page);
       if (page->error == NULL && !page->more && annals_decryptor_needs_key(&page->decryptor)) {
         page->step = STEP_KEY;
         return true;
       }
-      if (page->error != NULL || !page->more) {
-        return false;
-      }
-      if (!page->start_known) {
+      if (page->error == NULL && page->more && !page->start_known) {
         page->step = STEP_TIME;
         return true;
       }
-      write_token(page);
-      return false;
+      return finish_events(page);
+    case STEP_KEY:
+      page->error = annals_decryptor_take_key(&page->decryptor);
+      page->step = STEP_READ;
+      return page->error == NULL || finish_events(page);
     case STEP_TIME:
       page->error = record_start(page, &page->start_seconds, &page->start_nanos);
       annals_history_name_damaged(page->error, page->request.execution_arn);
       page->start_known = true;
       page->step = STEP_READ;
       return page->error == NULL;
+    case STEP_VERIFY:
+      finish_verify(page);
+      return finish_page(page);
   }
   return false;
 }
@@ -418,6 +440,7 @@ static bool finish_step(struct annals_page *page) {
 static enum annals_progress advance(struct annals_page *page) {
   while (finish_step(page)) {
     if (annals_cancel_is_due(page->cancel)) {
+      g_clear_error(&page->error);
       page->error = annals_cancel_error(page->cancel);
       return ANNALS_DONE;
     }
@@ -445,7 +468,6 @@ enum annals_progress annals_page_get(struct annals_history *history, struct anna
     if (page->error != NULL) {
       return ANNALS_DONE;
     }
-    page->step = STEP_VERIFY;
   }
   page->first_id = page->next_id;
   return start_step(page) ? advance(page) : ANNALS_PENDING;

@@ -205,9 +205,18 @@ TEST_P(PageTest, DeletedUnderWayIsNotThere) {
   EXPECT_EQ(annals_faulty_store_hits(store_), 2);
 }
 
-/* Has something happen before the next get of a record. */
+/* Has something happen before the next get of a record, or the next read. */
 class PageRaceTest : public HistoryTest {
  protected:
+  void BeforeRead(std::function<void()> what) {
+    BeforeGet(std::move(what));
+    hooked_.get = ops_->get;
+    hooked_.read = [](annals_store *store, annals_store_read *read) {
+      store->ops = test_->ops_;
+      test_->what_();
+      return store->ops->read(store, read);
+    };
+  }
   void BeforeGet(std::function<void()> what) {
     test_ = this;
     what_ = std::move(what);
@@ -257,6 +266,29 @@ TEST_F(PageRaceTest, ReversePageIsTheLastOneWhenTheNameIsReusedForAShortHistory)
   Paged page = Page(query);
   EXPECT_EQ(page.events, std::vector<std::string>{Started(200)});
   EXPECT_EQ(page.token, "");
+}
+
+TEST_F(PageRaceTest, PagesBehindATokenAreOfItsExecutionOnly) {
+  const auto restart = [this] {
+    ASSERT_TRUE(Delete().ok);
+    ASSERT_TRUE(Append({Started(200), Entered(2, 201, "2"), Entered(3, 202, "2")}).ok);
+  };
+  for (bool reverse : {false, true}) {
+    for (bool read : {false, true}) {
+      ASSERT_TRUE(Append({Started(100), Entered(2, 101, "1"), Entered(3, 102, "1")}).ok);
+      PageQuery query;
+      query.max_results = 1;
+      query.reverse = reverse;
+      query.token = Page(query).token;
+      ASSERT_NE(query.token, "");
+      read ? BeforeRead(restart) : BeforeGet(restart);
+      Paged page = Page(query);
+      EXPECT_EQ(page.reason, "INVALID_TOKEN");
+      EXPECT_EQ(page.events, std::vector<std::string>());
+      EXPECT_EQ(page.token, "");
+      ASSERT_TRUE(Delete().ok);
+    }
+  }
 }
 
 /* --- tokens --- */
