@@ -4,7 +4,7 @@
  * Floor 3. `POST /` with X-Amz-Target and a body of AWS JSON 1.0; operation.c has the table of what
  * is offered. Where AWS's behaviour is not known, this is what holds here:
  *   - An empty body stands for {}. Members that are null are absent; unknown ones are ignored; of a
- *     repeated one the last counts. 100.0 is an integer, 100.5 is not.
+ *     repeated one the last counts. 100.0 is an integer, 100.5 and 1E400 are not.
  *   - The Content-Type may carry parameters. A query string that is no signature is ignored, and so
  *     are expectations other than 100-continue. Nothing is compressed.
  *   - What operation is asked for is looked at before who asks, and both before the body.

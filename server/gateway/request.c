@@ -1,6 +1,12 @@
 #include "server/gateway/request.h"
 
+#include <math.h>
+#include <string.h>
+
 #include "server/gateway/aws_error.h"
+
+/* As short as numbers can be that are too big for a double. */
+#define BIG_NUMBER "1e308"
 
 /* How a type is called in a message. */
 static const char *const type_names[] = {
@@ -34,6 +40,67 @@ static size_t count_values(const char *text, size_t size) {
   return count;
 }
 
+/* --- numbers beyond a double, which jansson refuses wherever they stand --- */
+
+static const char *skip_digits(const char *at, const char *end) {
+  while (at < end && g_ascii_isdigit(*at)) {
+    at++;
+  }
+  return at;
+}
+
+/* Finds the end of a JSON number without its sign; at itself when there is none. */
+static const char *number_end(const char *at, const char *end) {
+  const char *whole = skip_digits(at, end);
+  if (whole == at || (*at == '0' && whole > at + 1)) {
+    return at;
+  }
+  const char *stop = whole;
+  if (stop < end && *stop == '.') {
+    const char *decimals = skip_digits(stop + 1, end);
+    stop = decimals > stop + 1 ? decimals : stop;
+  }
+  if (stop < end && (*stop == 'e' || *stop == 'E')) {
+    const char *exponent = stop + 1;
+    exponent += exponent < end && (*exponent == '+' || *exponent == '-') ? 1 : 0;
+    const char *digits = skip_digits(exponent, end);
+    stop = digits > exponent ? digits : stop;
+  }
+  return stop;
+}
+
+/* end: of the number. It is followed by another byte, where strtod stops. */
+static bool is_beyond_doubles(const char *number, const char *end) {
+  return end - number >= (ptrdiff_t)strlen(BIG_NUMBER) && isinf(g_ascii_strtod(number, NULL)) != 0;
+}
+
+/*
+ * Makes numbers that are too big for a double big ones that are not, of as many bytes: to who asks
+ * for them they are too big all the same, and others have nothing to say of them. What is not JSON
+ * stays so. Memory: returns NULL when there are none; the caller frees the result with g_free().
+ */
+static char *tame_numbers(const char *body, size_t size) {
+  char *tamed = NULL;
+  const char *const end = body + size;
+  bool quoted = false;
+  for (const char *at = body; at < end; at++) {
+    if (quoted && *at == '\\') {
+      at++;
+    } else if (*at == '"') {
+      quoted = !quoted;
+    } else if (!quoted && g_ascii_isdigit(*at)) {
+      const char *stop = number_end(at, end);
+      if (stop < end && is_beyond_doubles(at, stop)) {
+        tamed = tamed == NULL ? g_memdup2(body, size) : tamed;
+        memset(tamed + (at - body), ' ', (size_t)(stop - at));
+        memcpy(tamed + (at - body), BIG_NUMBER, strlen(BIG_NUMBER));
+      }
+      at = MAX(at, stop - 1);
+    }
+  }
+  return tamed;
+}
+
 bool annals_request_parse(struct annals_request *request, const void *body, size_t size,
                           GError **error) {
   if (size == 0) {
@@ -46,8 +113,10 @@ bool annals_request_parse(struct annals_request *request, const void *body, size
     return false;
   }
   /* Integers as doubles: one beyond 64 bits is then no error where nobody asks for it. */
+  g_autofree char *tamed = tame_numbers(body, size);
   json_error_t where;
-  json_t *root = json_loadb(body, size, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, &where);
+  json_t *root = json_loadb(tamed != NULL ? tamed : body, size,
+                            JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, &where);
   if (root == NULL) {
     g_set_error(error, ANNALS_GATEWAY_ERROR, ANNALS_GATEWAY_ERROR_SERIALIZATION,
                 "line %d, column %d: %s", where.line, where.column, where.text);

@@ -2,10 +2,10 @@
  * The body of a request: a JSON object and its members.
  *
  * Floor 3, private to the gateway. What AWS's framework does with bodies: null stands for absent,
- * unknown members are ignored, numbers may be written as 100.0. Of a repeated member the last
- * counts. Refused: what is not JSON or not an object, invalid UTF-8, \u0000, nesting over 2,048
- * levels, and more than ANNALS_REQUEST_VALUES_MAX values, which bounds what a body costs in memory
- * (a few megabytes) whatever its length.
+ * unknown members are ignored, whatever number they hold, and numbers may be written as 100.0. Of
+ * a repeated member the last counts. Refused: what is not JSON or not an object, invalid UTF-8,
+ * \u0000, nesting over 2,048 levels, and more than ANNALS_REQUEST_VALUES_MAX values, which bounds
+ * what a body costs in memory (a few megabytes) whatever its length.
  */
 #ifndef ANNALS_SERVER_GATEWAY_REQUEST_H_
 #define ANNALS_SERVER_GATEWAY_REQUEST_H_
