@@ -40,6 +40,11 @@ struct annals_store_auditor {
   const char *(*take)(struct annals_store_auditor *auditor, const struct annals_run *run,
                       int64_t *ret_event_id);
 
+  /* Takes the record of the next data key, behind all runs. Returns what is wrong with it, or NULL.
+   */
+  const char *(*take_data_key)(struct annals_store_auditor *auditor, int64_t ordinal,
+                               const uint8_t *record, size_t size);
+
   /*
    * Ends the execution. record: as it is stored; NULL: there is none. whole: all runs were taken.
    *

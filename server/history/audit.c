@@ -6,6 +6,7 @@
 #include "proto/canonical.h"
 #include "server/history/arn.h"
 #include "server/history/batch.h"
+#include "server/history/data_key_record.h"
 #include "server/history/event_text.h"
 #include "server/history/execution_record.h"
 #include "server/history/listing_place.h"
@@ -22,6 +23,8 @@ struct annals_audit {
   char *arn;
   struct annals_event_head last;     /* the last event taken; zero: none */
   struct annals_execution execution; /* as the events so far make it */
+  char *kms_key_id;                  /* of its data keys; NULL: there is none, */
+  int32_t reuse_seconds;
   struct annals_listing_places places;
   char *fault; /* the last text that was returned */
 };
@@ -31,6 +34,7 @@ static void begin(struct annals_store_auditor *auditor, const char *arn) {
   g_free(audit->arn);
   audit->arn = g_strdup(arn);
   audit->last = (struct annals_event_head){0};
+  g_clear_pointer(&audit->kms_key_id, g_free);
   annals_execution_clear(&audit->execution);
 }
 
@@ -131,9 +135,38 @@ static const char *take(struct annals_store_auditor *auditor, const struct annal
   return NULL;
 }
 
+/* ---- data keys ----------------------------------------------------------------------------- */
+
+static const char *take_data_key(struct annals_store_auditor *auditor, int64_t ordinal,
+                                 const uint8_t *record, size_t size) {
+  struct annals_audit *audit = (struct annals_audit *)auditor;
+  struct annals_data_key_record data_key;
+  g_autoptr(GBytes) bytes = g_bytes_new_static(record, size);
+  if (!annals_data_key_record_read(bytes, &data_key)) {
+    return fault(audit, "the record of data key %" G_GINT64_FORMAT " is damaged", ordinal);
+  }
+  g_free(audit->kms_key_id);
+  audit->kms_key_id = g_strdup(data_key.kms_key_id);
+  audit->reuse_seconds = data_key.reuse_seconds;
+  annals_data_key_record_clear(&data_key);
+  return NULL;
+}
+
 /* ---- records ------------------------------------------------------------------------------- */
 
-/* Adds what the events do not tell: from the record, or from the ARN. */
+/* What is encrypted stays so, whatever the record says: nothing more may be stored in the clear. */
+static void set_encryption(struct annals_audit *audit, const struct annals_execution *stored) {
+  struct annals_execution *execution = &audit->execution;
+  if (audit->kms_key_id != NULL && (stored == NULL || *stored->kms_key_id == '\0')) {
+    execution->kms_key_id = g_strdup(audit->kms_key_id);
+    execution->reuse_seconds = audit->reuse_seconds;
+  } else {
+    execution->kms_key_id = g_strdup(stored != NULL ? stored->kms_key_id : "");
+    execution->reuse_seconds = stored != NULL ? stored->reuse_seconds : 0;
+  }
+}
+
+/* Adds what the events do not tell: from the record, or from the ARN and the data keys. */
 static void complete(struct annals_audit *audit, const struct annals_execution *stored) {
   struct annals_execution *execution = &audit->execution;
   if (stored != NULL) {
@@ -141,14 +174,12 @@ static void complete(struct annals_audit *audit, const struct annals_execution *
     execution->map_run_arn = g_strdup(stored->map_run_arn);
     execution->item_count = stored->item_count;
     execution->trace_header = g_strdup(stored->trace_header);
-    execution->kms_key_id = g_strdup(stored->kms_key_id);
-    execution->reuse_seconds = stored->reuse_seconds;
   } else {
     execution->state_machine_arn = annals_execution_arn_state_machine(audit->arn);
     execution->map_run_arn = g_strdup("");
     execution->trace_header = g_strdup("");
-    execution->kms_key_id = g_strdup("");
   }
+  set_encryption(audit, stored);
 }
 
 static const char *status_name(enum annals_status status) {
@@ -177,6 +208,9 @@ static const char *difference(struct annals_audit *audit, const struct annals_ex
   if (stored->redrive_count != right->redrive_count) {
     return fault(audit, "the record says %d redrives, the history %d", stored->redrive_count,
                  right->redrive_count);
+  }
+  if (strcmp(stored->kms_key_id, right->kms_key_id) != 0) {
+    return fault(audit, "the record does not say that the history is encrypted");
   }
   return fault(audit, "the record is not what the history makes of it");
 }
@@ -243,7 +277,7 @@ static bool place(struct annals_store_auditor *auditor, const uint8_t *record, s
 
 struct annals_audit *annals_audit_new(const struct annals_schema *schema) {
   struct annals_audit *audit = g_new0(struct annals_audit, 1);
-  audit->auditor = (struct annals_store_auditor){begin, take, end, place};
+  audit->auditor = (struct annals_store_auditor){begin, take, take_data_key, end, place};
   audit->schema = schema;
   return audit;
 }
@@ -255,6 +289,7 @@ void annals_audit_free(struct annals_audit *audit) {
   annals_execution_clear(&audit->execution);
   annals_listing_places_clear(&audit->places);
   g_free(audit->arn);
+  g_free(audit->kms_key_id);
   g_free(audit->fault);
   g_free(audit);
 }

@@ -110,10 +110,16 @@ static void check_data_keys_of_run(struct execution *execution, const struct ann
   }
 }
 
-static void check_data_key(struct execution *execution, int64_t ordinal) {
+static void check_data_key(struct execution *execution, int64_t ordinal,
+                           const struct annals_scan *scan) {
+  struct annals_store_auditor *auditor = execution->verification->request->auditor;
   if (ordinal != execution->data_keys + 1) {
     fail(execution, 0, "the record of data key %" G_GINT64_FORMAT " is missing",
          execution->data_keys + 1);
+  }
+  const char *fault = auditor->take_data_key(auditor, ordinal, scan->value, scan->value_size);
+  if (fault != NULL) {
+    fail(execution, 0, "%s", fault);
   }
   execution->data_keys = ordinal;
 }
@@ -150,7 +156,7 @@ static void check_key(struct execution *execution, const struct annals_scan *sca
   } else if (key.marker) {
     check_marker(execution, scan);
   } else if (key.kind == ANNALS_KEY_DATA) {
-    check_data_key(execution, key.last_id);
+    check_data_key(execution, key.last_id, scan);
   } else {
     check_run(execution, &key, scan);
   }

@@ -164,35 +164,74 @@ TEST_F(VerifyTest, HistoriesThatAreNotWholeAreFoundAndLeftAlone) {
   EXPECT_EQ(Dump("history"), history);
 }
 
-TEST_F(VerifyTest, DataKeysAreFoundMissing) {
-  ScriptedKeys script;
-  annals_data_keys_options keys = {};
-  keys.provider = script.provider();
-  annals_data_keys *data_keys = annals_data_keys_new(&keys, nullptr);
-  ASSERT_NE(data_keys, nullptr);
-  options_.data_keys = data_keys;
-  Reopen();
-  FirstAppend first;
-  first.encryption_type = ANNALS_ENCRYPTION_CUSTOMER_MANAGED_KMS_KEY;
-  first.kms_key_id = "k";
-  const std::string arn = ArnOf("A", "secret");
-  ASSERT_TRUE(Append(Chain(150), arn, first).ok);
-  ASSERT_TRUE(Append(Chain(3), ArnOf("B", "plain")).ok);
-  now_us_ += 600 * G_USEC_PER_SEC;
-  annals_data_keys_forget(data_keys, arn.c_str());
-  ASSERT_TRUE(Append({Entered(151)}, arn).ok);
-  EXPECT_EQ(Verify().faults, Lines());
-  EXPECT_EQ(Dump("default"), (Entries{{"schema", "3"}}));
-  const std::string prefix = arn + std::string("\0W", 2) + std::string(7, '\0');
-  Remove("history", prefix + "\x02");
+class VerifySecretsTest : public VerifyTest {
+ protected:
+  ~VerifySecretsTest() override {
+    Leave();
+    annals_data_keys_free(data_keys_);
+  }
+
+  /* An encrypted execution with two data keys, and one that is not encrypted. */
+  void FillSecrets() {
+    annals_data_keys_options keys = {};
+    keys.provider = script_.provider();
+    data_keys_ = annals_data_keys_new(&keys, nullptr);
+    ASSERT_NE(data_keys_, nullptr);
+    options_.data_keys = data_keys_;
+    Reopen();
+    FirstAppend first;
+    first.encryption_type = ANNALS_ENCRYPTION_CUSTOMER_MANAGED_KMS_KEY;
+    first.kms_key_id = "k";
+    ASSERT_TRUE(Append(Chain(150), arn_, first).ok);
+    ASSERT_TRUE(Append(Chain(3), ArnOf("B", "plain")).ok);
+    now_us_ += 600 * G_USEC_PER_SEC;
+    annals_data_keys_forget(data_keys_, arn_.c_str());
+    ASSERT_TRUE(Append({Entered(151)}, arn_).ok);
+    EXPECT_EQ(Verify().faults, Lines());
+    EXPECT_EQ(Dump("default"), (Entries{{"schema", "3"}}));
+  }
+
+  ScriptedKeys script_;
+  annals_data_keys *data_keys_ = nullptr;
+  const std::string arn_ = ArnOf("A", "secret");
+  const std::string prefix_ = arn_ + std::string("\0W", 2) + std::string(7, '\0');
+};
+
+TEST_F(VerifySecretsTest, DataKeysAreFoundMissingOrDamaged) {
+  FillSecrets();
+  Remove("history", prefix_ + "\x02");
   EXPECT_EQ(Verify().faults, Lines({"history A:secret: the record of data key 2 is missing"}));
-  Put("history", prefix + "\x02", "x");
-  Remove("history", prefix + "\x01");
+  Put("history", prefix_ + "\x02", "x");
+  Remove("history", prefix_ + "\x01");
   EXPECT_EQ(Verify(ANNALS_ROCKSDB_REPAIR).faults,
-            Lines({"history A:secret: the record of data key 1 is missing"}));
+            Lines({"history A:secret: the record of data key 1 is missing",
+                   "history A:secret: the record of data key 2 is damaged"}));
   EXPECT_EQ(Dump("default"), (Entries{{"schema", "3"}})) << "a repair makes it older";
-  Leave();
-  annals_data_keys_free(data_keys);
+}
+
+/* Or what is appended from then on would be stored in the clear. */
+TEST_F(VerifySecretsTest, WhatIsEncryptedStaysSoWhenItsRecordIsMadeAnew) {
+  FillSecrets();
+  const Entries records = Dump("executions");
+  Put("executions", arn_, "\xff");
+  EXPECT_EQ(Verify(ANNALS_ROCKSDB_REPAIR).faults[0],
+            "executions A:secret: the record is damaged: what only the first append told is lost, "
+            "the state machine is taken from the ARN!");
+  EXPECT_EQ(Dump("executions"), records);
+  Change(arn_, [](annals_execution *execution) {
+    *execution->kms_key_id = '\0';
+    execution->reuse_seconds = 0;
+  });
+  Lines faults = Verify(ANNALS_ROCKSDB_REPAIR).faults;
+  EXPECT_EQ(faults[0],
+            "executions A:secret: the record does not say that the history is encrypted!");
+  EXPECT_EQ(Dump("executions"), records);
+  EXPECT_EQ(Verify().faults, Lines());
+  OpenAgain();
+  ASSERT_TRUE(Append({Entered(152, 0, "\"in the clear\"")}, arn_).ok);
+  for (const auto &[key, value] : Dump("history")) {
+    EXPECT_EQ(value.find("in the clear"), std::string::npos);
+  }
 }
 
 TEST_F(VerifyTest, MarkersAreRepaired) {
