@@ -124,6 +124,9 @@ struct annals_store_delete {
                                whatever it ends with. */
   const struct annals_store_place *places; /* all where it stands, as old_places */
   size_t place_count;
+  const uint8_t *record; /* what its record is, which tells the places: of another one, as of an
+                            execution that was begun anew before the call, CONFLICT. NULL: any. */
+  size_t record_bytes;
 
   int64_t last_id; /* result of CONFLICT: where the history ends */
 };

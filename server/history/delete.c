@@ -13,7 +13,7 @@
  *
  * RECORD tells where the execution stands in listings and, if it has ended, where its history most
  * likely ends, too; else TAIL does, and the record is read again behind it. DELETE deletes on
- * condition that the history ends there: then the record is still the one that was read. What is
+ * condition that the history ends there, and the record is still the one that was read. What is
  * not wanted, as the record says, ends behind RECORD. Each state may suspend, and any may fail.
  */
 enum step { STEP_TAIL, STEP_RECORD, STEP_DELETE };
@@ -73,6 +73,9 @@ static enum annals_store_progress start_delete(struct annals_delete *deletion,
       .places = deletion->places.places,
       .place_count = deletion->places.count,
   };
+  gsize size;
+  deletion->removal.record = g_bytes_get_data(deletion->record, &size);
+  deletion->removal.record_bytes = size;
   return store->ops->delete_execution(store, &deletion->removal);
 }
 
@@ -130,9 +133,9 @@ static bool finish_record(struct annals_delete *deletion) {
     return fail_read(deletion, &deletion->get.op);
   }
   struct annals_execution execution;
-  bool ok = annals_execution_read(deletion->get.record, &execution);
-  g_clear_pointer(&deletion->get.record, g_bytes_unref);
-  if (!ok) {
+  g_clear_pointer(&deletion->record, g_bytes_unref);
+  deletion->record = g_steal_pointer(&deletion->get.record);
+  if (!annals_execution_read(deletion->record, &execution)) {
     return fail(deletion, annals_history_damage_error("the execution's record"));
   }
   bool more = take_record(deletion, &execution);
@@ -217,5 +220,6 @@ enum annals_progress annals_delete_run(struct annals_history *history,
 
 void annals_delete_clear(struct annals_delete *deletion) {
   g_clear_error(&deletion->error);
+  g_clear_pointer(&deletion->record, g_bytes_unref);
   annals_listing_places_clear(&deletion->places);
 }

@@ -41,6 +41,7 @@ struct annals_delete {
   struct annals_store_get get;
   struct annals_store_delete removal;
   struct annals_listing_places places;
+  GBytes *record; /* that they are of */
 };
 
 /*

@@ -203,14 +203,43 @@ static enum annals_store_progress engine_append(struct annals_store *store,
   return annals_engine_submit(engine, &append->op);
 }
 
+/* Tells whether the record is still the one that the places are of. */
+static enum annals_status check_deleted_record(struct annals_job *job,
+                                               const struct annals_store_delete *deletion,
+                                               char *ret_detail, bool *ret_same) {
+  g_autoptr(GBytes) record = NULL;
+  *ret_same = true;
+  if (deletion->record == NULL) {
+    return ANNALS_STATUS_OK;
+  }
+  enum annals_status status =
+      get_record(job->engine, deletion->arn, ANNALS_TIER_DISK, &record, ret_detail);
+  if (status == ANNALS_STATUS_OK) {
+    gsize size = 0;
+    const uint8_t *bytes = record != NULL ? g_bytes_get_data(record, &size) : NULL;
+    *ret_same = bytes != NULL && size == deletion->record_bytes &&
+                memcmp(bytes, deletion->record, size) == 0;
+  }
+  return status;
+}
+
 /* Collects the keys, and queues the deletion. */
 static void delete_on(struct annals_job *job) {
+  struct annals_store_delete *deletion = job->deletion.request;
   struct annals_reader reader = annals_engine_reader(job->engine, ANNALS_TIER_DISK_ONCE);
   const struct annals_pass_count count = annals_pass_count_begin();
+  bool same = true;
   enum annals_status status = annals_deletion_collect(&job->deletion, &reader);
+  if (status == ANNALS_STATUS_OK) {
+    status = check_deleted_record(job, deletion, reader.detail, &same);
+  }
   annals_pass_count_end(&count, reader.tier, status, &job->engine->counts);
-  if (status != ANNALS_STATUS_OK) {
+  if (status != ANNALS_STATUS_OK || !same) {
     annals_engine_set_status(job->engine, job->op, status, reader.detail);
+    if (!same) {
+      deletion->last_id = deletion->expected_last_id;
+      annals_store_op_set(job->op, ANNALS_STORE_CONFLICT, NULL);
+    }
     annals_job_finish_with_tail(job);
     return;
   }

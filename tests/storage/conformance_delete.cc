@@ -102,6 +102,25 @@ TEST_P(ConformanceTest, DeletesOnlyWhatEndsAsExpected) {
   EXPECT_EQ(Delete(store_, arn, 5, kPlaces).outcome, ANNALS_STORE_NOT_FOUND);
 }
 
+// One that was begun anew may end where the old one did, and stand elsewhere.
+TEST_P(ConformanceTest, DeletesOnlyWhatHasTheRecord) {
+  const std::string arn = Arn("a");
+  AppendOptions options;
+  options.record = "new";
+  options.new_places = kPlaces;
+  ASSERT_EQ(Append(store_, arn, 0, FramesOf(arn, 1, 3), options).outcome, ANNALS_STORE_OK);
+  for (const char *record : {"old", "ne", "newer"}) {
+    Result result = Delete(store_, arn, 3, {{"elsewhere", "1"}}, record);
+    EXPECT_EQ(result.outcome, ANNALS_STORE_CONFLICT);
+    EXPECT_EQ(result.last_id, 3);
+  }
+  EXPECT_EQ(Get(store_, arn).bytes, "new");
+  EXPECT_EQ(Delete(store_, arn, 3, kPlaces, "new").outcome, ANNALS_STORE_OK);
+  ExpectNothing(store_, arn);
+  ASSERT_EQ(Append(store_, arn, 0, FramesOf(arn, 1, 1)).outcome, ANNALS_STORE_OK);
+  EXPECT_EQ(Delete(store_, arn, 1, {}, "new").outcome, ANNALS_STORE_CONFLICT);
+}
+
 TEST_P(ConformanceTest, DeletesAnExecutionWithoutARecord) {
   ASSERT_NO_FATAL_FAILURE(AppendEvents(Arn("a"), 1, 3, 1));
   EXPECT_EQ(Delete(store_, Arn("a"), 3).outcome, ANNALS_STORE_OK);

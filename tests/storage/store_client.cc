@@ -227,14 +227,16 @@ struct PendingDelete::State {
   std::string arn;
   std::vector<Place> places;
   std::vector<annals_store_place> views;
+  std::string record;
   annals_store_delete deletion = {};
   Completion completion;
 };
 
 PendingDelete::PendingDelete(annals_store *store, const std::string &arn, int64_t expected_last_id,
-                             const std::vector<Place> &places)
+                             const std::vector<Place> &places, const std::string &record)
     : state_(std::make_unique<State>()) {
   state_->arn = arn;
+  state_->record = record;
   state_->places = places;
   state_->views = ViewPlaces(state_->places);
   annals_store_delete *deletion = &state_->deletion;
@@ -242,6 +244,10 @@ PendingDelete::PendingDelete(annals_store *store, const std::string &arn, int64_
   deletion->expected_last_id = expected_last_id;
   deletion->places = state_->views.data();
   deletion->place_count = state_->views.size();
+  if (!record.empty()) {
+    deletion->record = reinterpret_cast<const uint8_t *>(state_->record.data());
+    deletion->record_bytes = state_->record.size();
+  }
   deletion->last_id = -1;
   state_->completion.Start(store, store->ops->delete_execution, deletion);
 }
@@ -259,8 +265,8 @@ Result PendingDelete::Wait() {
 }
 
 Result Delete(annals_store *store, const std::string &arn, int64_t expected_last_id,
-              const std::vector<Place> &places) {
-  return PendingDelete(store, arn, expected_last_id, places).Wait();
+              const std::vector<Place> &places, const std::string &record) {
+  return PendingDelete(store, arn, expected_last_id, places, record).Wait();
 }
 
 struct PendingBackup::State {

@@ -99,7 +99,7 @@ Result Append(annals_store *store, const std::string &arn, int64_t expected_last
 class PendingDelete {
  public:
   PendingDelete(annals_store *store, const std::string &arn, int64_t expected_last_id,
-                const std::vector<Place> &places = {});
+                const std::vector<Place> &places = {}, const std::string &record = "");
   ~PendingDelete();
   PendingDelete(const PendingDelete &) = delete;
   PendingDelete &operator=(const PendingDelete &) = delete;
@@ -111,7 +111,7 @@ class PendingDelete {
 };
 
 Result Delete(annals_store *store, const std::string &arn, int64_t expected_last_id,
-              const std::vector<Place> &places = {});
+              const std::vector<Place> &places = {}, const std::string &record = "");
 
 struct BackupResult : Result {
   int64_t id = 0;
