@@ -44,6 +44,13 @@ static void make_series(struct annals_retention_thread *thread, struct annals_me
   thread->cut_short = annals_metrics_series(metrics, ANNALS_METRIC_RETENTION_PASSES, cut_short);
 }
 
+/* A pass may take hours: the counters move as it goes. */
+static void count(void *context, const struct annals_retention_counts *more) {
+  struct annals_retention_thread *thread = context;
+  annals_series_add(thread->deleted, more->deleted);
+  annals_series_add(thread->failed, more->failed);
+}
+
 /* --- the thread --- */
 
 static bool reload(void *context, GError **error) {
@@ -83,8 +90,6 @@ static bool run_pass(struct annals_retention_thread *thread,
   g_atomic_pointer_set(&thread->began_us, (gsize)g_get_monotonic_time());
   bool whole = annals_retention_pass(thread->retention, ret_counts, error);
   g_atomic_pointer_set(&thread->began_us, 0);
-  annals_series_add(thread->deleted, ret_counts->deleted);
-  annals_series_add(thread->failed, ret_counts->failed);
   annals_series_add(whole ? thread->whole : thread->cut_short, 1);
   return whole;
 }
@@ -133,6 +138,7 @@ static void *run(void *data) {
 bool annals_retention_thread_start(struct annals_retention_thread *thread,
                                    struct annals_history *history, GError **error) {
   struct annals_retention *retention = annals_retention_new(history, thread->deletions_per_second);
+  annals_retention_observe(retention, count, thread);
   annals_retention_set_policy(retention, g_steal_pointer(&thread->policy));
   thread->retention = retention;
   int errnum = pthread_create(&thread->thread, NULL, run, thread);

@@ -39,6 +39,8 @@ struct annals_retention {
   int64_t deletions_per_second;
   int64_t free_at_us; /* when the work done so far is paid for, by the monotonic clock */
   GArray *cursors;    /* struct cursor; the pass's own */
+  void (*on_counts)(void *context, const struct annals_retention_counts *more); /* or NULL */
+  void *context;
 
   pthread_mutex_t lock; /* of all below; a leaf */
   pthread_cond_t changed;
@@ -73,6 +75,14 @@ void annals_retention_free(struct annals_retention *retention) {
   annals_retention_policy_free(retention->policy);
   g_array_unref(retention->cursors);
   g_free(retention);
+}
+
+void annals_retention_observe(struct annals_retention *retention,
+                              void (*on_counts)(void *context,
+                                                const struct annals_retention_counts *more),
+                              void *context) {
+  retention->on_counts = on_counts;
+  retention->context = context;
 }
 
 void annals_retention_set_policy(struct annals_retention *retention,
@@ -265,6 +275,19 @@ static bool list_page(struct annals_retention *retention, const struct cursor *c
   return true;
 }
 
+/* --- what was done --- */
+
+static void add(struct annals_retention *retention, struct annals_retention_counts *counts,
+                const struct annals_retention_counts *more) {
+  counts->deleted += more->deleted;
+  counts->kept += more->kept;
+  counts->failed += more->failed;
+  counts->examined += more->examined;
+  if (retention->on_counts != NULL) {
+    retention->on_counts(retention->context, more);
+  }
+}
+
 /* --- deletion --- */
 
 static void deleted(struct annals_delete *deletion) {
@@ -299,6 +322,7 @@ static bool delete_some(struct annals_retention *retention, const struct positio
                         guint candidate_count, struct annals_retention_counts *counts,
                         GError **error) {
   struct annals_delete deletions[IN_FLIGHT_MAX] = {0};
+  struct annals_retention_counts more = {0};
   bool ok = true;
   for (guint i = 0; i < candidate_count; i++) {
     deletions[i].request.execution_arn = candidates[i].arn;
@@ -312,9 +336,10 @@ static bool delete_some(struct annals_retention *retention, const struct positio
   }
   await_all(retention);
   for (guint i = 0; i < candidate_count; i++) {
-    ok = count(&deletions[i], counts, error) && ok;
+    ok = count(&deletions[i], &more, error) && ok;
     annals_delete_clear(&deletions[i]);
   }
+  add(retention, counts, &more);
   return ok;
 }
 
@@ -374,8 +399,8 @@ static bool run_cursor(struct annals_retention *retention, struct cursor *cursor
   struct page page = {.more = true};
   while (go_on && page.more) {
     go_on = list_page(retention, cursor, &page, error);
-    counts->examined += page.examined;
-    counts->failed += page.damaged;
+    add(retention, counts,
+        &(struct annals_retention_counts){.failed = page.damaged, .examined = page.examined});
     go_on = go_on && delete_page(retention, cursor, &page, counts, error);
     g_array_unref(page.candidates);
   }

@@ -39,6 +39,13 @@ struct annals_retention *annals_retention_new(struct annals_history *history,
 /* NULL is fine. */
 void annals_retention_free(struct annals_retention *retention);
 
+/* Has on_counts told of what passes do as they do it, a few executions at a time. Threads: the
+ * pass's; set it before the first one. */
+void annals_retention_observe(struct annals_retention *retention,
+                              void (*on_counts)(void *context,
+                                                const struct annals_retention_counts *more),
+                              void *context);
+
 /* Sets the policy from now on, also for a pass under way. Memory: takes it. Threads: any. */
 void annals_retention_set_policy(struct annals_retention *retention,
                                  struct annals_retention_policy *policy);

@@ -100,6 +100,33 @@ class RetentionTest : public HistoryTest, public testing::WithParamInterface<boo
 INSTANTIATE_TEST_SUITE_P(Store, RetentionTest, testing::Bool(),
                          [](const auto &info) { return info.param ? "Pending" : "Direct"; });
 
+/* A pass over many takes long: who counts does not wait for its end. */
+TEST_P(RetentionTest, TellsWhatItDoesAsItDoesIt) {
+  struct Told {
+    annals_retention_counts sum;
+    int64_t most;
+  } told = {};
+  SetPolicy(100);
+  for (int i = 0; i < 40; i++) {
+    Close(Arn(std::to_string(i)), 1000);
+  }
+  annals_retention_observe(
+      retention_,
+      [](void *context, const annals_retention_counts *more) {
+        auto *all = static_cast<Told *>(context);
+        all->sum.deleted += more->deleted;
+        all->sum.kept += more->kept;
+        all->sum.failed += more->failed;
+        all->sum.examined += more->examined;
+        all->most = std::max(all->most, more->deleted);
+      },
+      &told);
+  Fault(ANNALS_FAULTY_DELETE, ANNALS_STORE_CORRUPT, 1, 20);
+  EXPECT_EQ(PassAt(1101), "39 0 1 40");
+  EXPECT_EQ(Text(told.sum), "39 0 1 40");
+  EXPECT_LE(told.most, 8);
+}
+
 TEST_P(RetentionTest, DeletesWhatHasEndedLongEnoughAgo) {
   SetPolicy(100);
   Close(Arn("a"), 1000);
