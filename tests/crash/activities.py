@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import threading
 
+from annals.v1 import admin_service_pb2, history_service_pb2
 from tests.crash.load import CUT_OFF, UNANSWERED, history_of, standing, standing_of
 from tests.e2e import annalsd
 from tests.e2e.annalsd import ARN_HEAD, CallError, HistoryEvent, passed, simple_history, started
@@ -257,4 +258,102 @@ class Repair(Migration):
             self.repaired, self.damaged, self.killed)
 
 
-NAMES = {"migration": Migration, "repair": Repair, "retention": Retention, "backup": Backup}
+class Secret:
+    """An encrypted execution."""
+
+    def __init__(self, arn):
+        self.arn = arn
+        self.events = []  # sent
+        self.acknowledged = 0
+        self.shredding = self.shredded = False
+
+
+class Encryption(Activity):
+    """Encrypted executions, whose data keys are wrapped anew and destroyed, under a key that is
+    changed between starts."""
+
+    CONFIGURATION = history_service_pb2.EncryptionConfiguration(
+        type="ENCRYPTION_TYPE_CUSTOMER_MANAGED_KMS_KEY", kms_key_id="local:secret")
+
+    def __init__(self, seed):
+        super().__init__(seed)
+        self.keys = []  # lines of the key file, the one in use first
+        self.secrets = []
+        self.made = self.rewrapped = self.shredded = 0
+
+    def key_file(self, harness):
+        return os.path.join(os.path.dirname(harness.disk.root), "keys")
+
+    def server_args(self, harness):
+        return ["--kms-key-file", self.key_file(harness)]
+
+    def before_start(self, harness):
+        if not self.keys or self.chance.random() < 0.3:
+            self.keys.insert(0, "secret %064x\n" % self.chance.getrandbits(256))
+        with open(self.key_file(harness), "w", encoding="utf-8") as f:
+            os.fchmod(f.fileno(), 0o600)
+            f.write("".join(self.keys))
+
+    def turn(self, client):
+        if len(self.secrets) < 30 or self.chance.random() < 0.02:
+            self.made += 1
+            self.secrets.append(Secret("%sexecution:Secret:%d" % (ARN_HEAD, self.made)))
+        secret = self.chance.choice(self.secrets[-30:])
+        if secret.shredding:
+            return
+        act = self.chance.random()
+        if act < 0.1 and secret.acknowledged:
+            self.rewrapped += self.admin(client, "RewrapDataKeys", secret)
+        elif act < 0.12 and secret.acknowledged:
+            secret.shredding = True
+            self.admin(client, "DestroyDataKeys", secret)
+            secret.shredded = True
+            self.shredded += 1
+        else:
+            self.append(client, secret)
+
+    @staticmethod
+    def admin(client, method, secret):
+        request = getattr(admin_service_pb2, method + "Request")(execution_arn=secret.arn)
+        answer = client.call(method, request.SerializeToString(), service=annalsd.ADMIN_SERVICE)
+        answer = getattr(admin_service_pb2, method + "Response").FromString(answer)
+        assert answer.data_key_count >= 1, (secret.arn, answer)
+        return answer.data_key_count
+
+    def append(self, client, secret):
+        """Goes on, or repeats what had no answer."""
+        if len(secret.events) == secret.acknowledged:
+            first = len(secret.events) + 1
+            for i in range(first, first + self.chance.choice((1, 3, 40))):
+                secret.events.append(started() if i == 1 else
+                                     passed(i, payload="%d is a secret" % i * 20))
+        client.append(secret.arn, secret.events[secret.acknowledged:],
+                      encryption_configuration=self.CONFIGURATION)
+        secret.acknowledged = len(secret.events)
+
+    def check(self, harness):
+        with annalsd.Client(harness.server.grpc) as client:
+            for secret in self.secrets:
+                self.check_secret(client, secret)
+
+    def check_secret(self, client, secret):
+        try:
+            stored = history_of(client, secret.arn)
+        except CallError as error:
+            assert error.reason == "KMS_INVALID_STATE" and secret.shredding, (secret.arn, error)
+            secret.shredded = True
+            stored = secret.events[:len(history_of(client, secret.arn, include=False))]
+        else:
+            assert not secret.shredded, secret.arn
+            secret.shredding = False
+        assert stored == secret.events[:len(stored)], (secret.arn, len(stored))
+        assert len(stored) in (secret.acknowledged, len(secret.events)), (
+            secret.arn, len(stored), secret.acknowledged, len(secret.events))
+
+    def summary(self):
+        return "%d encrypted (%d data keys rewrapped, %d executions shredded, %d keys)" % (
+            self.made, self.rewrapped, self.shredded, len(self.keys))
+
+
+NAMES = {"migration": Migration, "repair": Repair, "retention": Retention, "backup": Backup,
+         "encryption": Encryption}
