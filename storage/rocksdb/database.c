@@ -129,10 +129,16 @@ static void take_fault(struct annals_directory_check *check, const char *file, c
 }
 
 /* Refuses what RocksDB would pass over without a word, acknowledged events with it. */
-static bool check_logs(const char *path, bool *ret_damaged, GError **error) {
+static bool check_logs(const char *path, enum annals_database_mode mode, bool *ret_damaged,
+                       GError **error) {
   struct annals_manifest manifest = {0};
   GError *fault = NULL;
-  struct annals_directory_check check = {.path = path, .on_fault = take_fault, .owner = &fault};
+  struct annals_directory_check check = {
+      .path = path,
+      .on_fault = take_fault,
+      .owner = &fault,
+      .logs_may_be_missing = mode == ANNALS_DATABASE_BACKUP,
+  };
   bool ok = annals_directory_check_logs(&check, &manifest);
   *ret_damaged = ok && manifest.path != NULL && annals_damage_remains(path, &manifest);
   annals_manifest_clear(&manifest);
@@ -165,7 +171,7 @@ bool annals_database_open(const char *path, const struct annals_rocksdb_tuning *
   annals_tuning_make_options(tuning, options);
   rocksdb_options_set_create_if_missing(options[0], mode == ANNALS_DATABASE_CREATE);
   struct annals_database database = {0};
-  bool ok = (mode == ANNALS_DATABASE_LOOK || check_logs(path, &database.damaged, error)) &&
+  bool ok = (mode == ANNALS_DATABASE_LOOK || check_logs(path, mode, &database.damaged, error)) &&
             check_families(options[0], path, error);
   for (int i = 0; i < ANNALS_FAMILY_COUNT; i++) {
     rocksdb_options_set_disable_auto_compactions(options[i],

@@ -32,6 +32,7 @@ enum annals_database_mode {
   ANNALS_DATABASE_CREATE, /* for all that a store does; made if it is not there */
   ANNALS_DATABASE_CHANGE, /* the same, of one that is there */
   ANNALS_DATABASE_CALM,   /* the same, with compactions off */
+  ANNALS_DATABASE_BACKUP, /* the same, of a copy that a backup was: its logs may be missing */
   ANNALS_DATABASE_LOOK,   /* nothing of it is changed, and it is not locked. Damage of its logs is
                              not looked for: see directory.h */
 };

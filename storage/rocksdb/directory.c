@@ -2,25 +2,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "storage/rocksdb/crc32c.h"
-#include "storage/rocksdb/record_log.h"
+#include "storage/rocksdb/wals.h"
 
-enum { READ_BYTES = 256 << 10, NUMBER_BASE = 10 };
+enum { READ_BYTES = 256 << 10 };
 
-/* A write-ahead log. */
-struct wal {
-  uint64_t number;
-  char *name;
-  uint64_t size;
-};
-
-G_GNUC_PRINTF(3, 4)
-static void fault(struct annals_directory_check *check, const char *file, const char *format, ...) {
+void annals_directory_fault(struct annals_directory_check *check, const char *file,
+                            const char *format, ...) {
   va_list args;
   va_start(args, format);
   g_autofree char *text = g_strdup_vprintf(format, args);
@@ -28,95 +20,46 @@ static void fault(struct annals_directory_check *check, const char *file, const 
   check->on_fault(check, file, text);
 }
 
-/* ---- write-ahead logs ---------------------------------------------------------------------- */
+/* ---- CURRENT and logs ---------------------------------------------------------------------- */
 
-static int compare_wals(gconstpointer a, gconstpointer b) {
-  const struct wal *first = a;
-  const struct wal *second = b;
-  return (first->number > second->number) - (first->number < second->number);
-}
-
-static void clear_wal(gpointer data) {
-  struct wal *wal = data;
-  g_free(wal->name);
-}
-
-/* Parses 000012.log. */
-static bool parse_number(const char *name, const char *ending, uint64_t *ret_number) {
-  char *end;
-  *ret_number = strtoull(name, &end, NUMBER_BASE);
-  return end != name && strcmp(end, ending) == 0;
-}
-
-/* Lists the logs that are still needed, in the order they were written. */
-static GArray *find_wals(const struct annals_directory_check *check, uint64_t oldest) {
-  GArray *wals = g_array_new(FALSE, TRUE, sizeof(struct wal));
-  g_array_set_clear_func(wals, clear_wal);
+/* Finds a file that holds data: a table, or a log that something was written to. NULL: none is. */
+static char *find_data(const struct annals_directory_check *check) {
   g_autoptr(GDir) dir = g_dir_open(check->path, 0, NULL);
   const char *name;
   while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
-    struct wal wal;
+    uint64_t number;
     struct stat info = {0};
     g_autofree char *path = g_build_filename(check->path, name, NULL);
-    if (parse_number(name, ".log", &wal.number) && wal.number >= oldest && stat(path, &info) == 0) {
-      wal.name = g_strdup(name);
-      wal.size = (uint64_t)info.st_size;
-      g_array_append_val(wals, wal);
+    if (annals_wals_parse_name(name, ".sst", &number) ||
+        (annals_wals_parse_name(name, ".log", &number) && stat(path, &info) == 0 &&
+         info.st_size > 0)) {
+      return g_strdup(name);
     }
   }
-  g_array_sort(wals, compare_wals);
-  return wals;
-}
-
-/* Only the last log may end in a record that was being written; and those that a crash at the start
- * left empty behind it. */
-static bool is_last(GArray *wals, guint i) {
-  for (guint later = i + 1; later < wals->len; later++) {
-    if (g_array_index(wals, struct wal, later).size > 0) {
-      return false;
-    }
-  }
-  return true;
-}
-
-static void check_wal(struct annals_directory_check *check, GArray *wals, guint i) {
-  const struct wal *wal = &g_array_index(wals, struct wal, i);
-  g_autofree char *path = g_build_filename(check->path, wal->name, NULL);
-  struct annals_record_log log = {0};
-  enum annals_record_log_end end = annals_record_log_read(&log, path);
-  check->file_count++;
-  check->bytes += log.offset;
-  if (end == ANNALS_RECORD_LOG_DAMAGED) {
-    fault(check, wal->name, "%s at byte %" G_GUINT64_FORMAT, log.detail, log.offset);
-  } else if (end == ANNALS_RECORD_LOG_FAILED && log.error_number != ENOENT) {
-    fault(check, wal->name, "it cannot be read: %s", log.detail);
-  } else if (end == ANNALS_RECORD_LOG_TORN && !is_last(wals, i)) {
-    fault(check, wal->name,
-          "it ends within a record at byte %" G_GUINT64_FORMAT ", and there are later logs",
-          log.offset);
-  }
-}
-
-/* A file that nothing makes before there is CURRENT. */
-static bool holds_data(const struct annals_directory_check *check, const char *name) {
-  uint64_t number;
-  struct stat info = {0};
-  g_autofree char *path = g_build_filename(check->path, name, NULL);
-  return parse_number(name, ".sst", &number) ||
-         (parse_number(name, ".log", &number) && stat(path, &info) == 0 && info.st_size > 0);
+  return NULL;
 }
 
 /* Without CURRENT RocksDB makes a new database, and deletes the files of the old one. */
-static bool check_unused(struct annals_directory_check *check) {
-  g_autoptr(GDir) dir = g_dir_open(check->path, 0, NULL);
-  const char *name;
-  while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
-    if (holds_data(check, name)) {
-      fault(check, "CURRENT", "it is missing, and there is %s", name);
-      return false;
-    }
+static bool check_no_current(struct annals_directory_check *check) {
+  g_autofree char *name = find_data(check);
+  if (name != NULL) {
+    annals_directory_fault(check, "CURRENT", "it is missing, and there is %s", name);
   }
-  return true;
+  return name == NULL;
+}
+
+/* Nothing is written before there are column families and their logs. Others' databases may have
+ * none, but they have tables, or RocksDB says what it reads from their logs. */
+static void check_beginning(struct annals_directory_check *check,
+                            const struct annals_manifest *manifest) {
+  if (manifest->newest_log_number > 0 || g_hash_table_size(manifest->files) > 0) {
+    return;
+  }
+  g_autofree char *name = find_data(check);
+  if (name != NULL && g_str_has_suffix(name, ".sst")) {
+    g_autofree char *base = g_path_get_basename(manifest->path);
+    annals_directory_fault(check, base, "it ends before there is anything, and there is %s", name);
+  }
 }
 
 bool annals_directory_check_logs(struct annals_directory_check *check,
@@ -125,7 +68,7 @@ bool annals_directory_check_logs(struct annals_directory_check *check,
   g_autoptr(GError) error = NULL;
   if (!g_file_test(current, G_FILE_TEST_EXISTS)) {
     *ret_manifest = (struct annals_manifest){0};
-    return check_unused(check);
+    return check_no_current(check);
   }
   if (!annals_manifest_read(check->path, ret_manifest, &error)) {
     char *colon = strchr(error->message, ':');
@@ -135,10 +78,8 @@ bool annals_directory_check_logs(struct annals_directory_check *check,
   }
   check->file_count += 2;
   check->bytes += ret_manifest->size;
-  g_autoptr(GArray) wals = find_wals(check, ret_manifest->log_number);
-  for (guint i = 0; i < wals->len; i++) {
-    check_wal(check, wals, i);
-  }
+  check_beginning(check, ret_manifest);
+  annals_wals_check(check, ret_manifest);
   return true;
 }
 
@@ -159,13 +100,14 @@ static bool read_table(struct annals_directory_check *check, int fd,
     }
   }
   if (count < 0) {
-    fault(check, name, "it cannot be read behind byte %" G_GUINT64_FORMAT ": %s", size,
-          g_strerror(errno));
+    annals_directory_fault(check, name, "it cannot be read behind byte %" G_GUINT64_FORMAT ": %s",
+                           size, g_strerror(errno));
   } else if (file->size != 0 && size != file->size) {
-    fault(check, name, "it has %" G_GUINT64_FORMAT " bytes and should have %" G_GUINT64_FORMAT,
-          size, file->size);
+    annals_directory_fault(check, name,
+                           "it has %" G_GUINT64_FORMAT " bytes and should have %" G_GUINT64_FORMAT,
+                           size, file->size);
   } else if (file->has_checksum && crc != file->checksum) {
-    fault(check, name, "it does not fit its checksum");
+    annals_directory_fault(check, name, "it does not fit its checksum");
   }
   check->file_count++;
   check->unchecked_count += !file->has_checksum;
@@ -182,7 +124,7 @@ static bool check_table(struct annals_directory_check *check,
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) {
     if (errno != ENOENT || !in_use) {
-      fault(check, name, "it cannot be opened: %s", g_strerror(errno));
+      annals_directory_fault(check, name, "it cannot be opened: %s", g_strerror(errno));
     }
     check->part = NULL;
     return true;

@@ -21,6 +21,8 @@ struct annals_directory_check {
   /* Told of bytes that were read. Returns whether to go on. NULL: nobody asks. */
   bool (*on_bytes)(struct annals_directory_check *check, size_t bytes);
   void *owner;
+  bool logs_may_be_missing; /* which ones, and when, the MANIFEST does not tell: of a database that
+                               is open, and of a backup, which does without empty ones */
 
   const char *part; /* while a file of tables is read: its column family; else NULL */
 
@@ -48,6 +50,11 @@ bool annals_directory_check_logs(struct annals_directory_check *check,
 G_GNUC_WARN_UNUSED_RESULT
 bool annals_directory_check_tables(struct annals_directory_check *check,
                                    const struct annals_manifest *manifest, bool in_use);
+
+/* Tells of a fault. */
+G_GNUC_PRINTF(3, 4)
+void annals_directory_fault(struct annals_directory_check *check, const char *file,
+                            const char *format, ...);
 
 /* Checks one file of a table, if the database still has it. */
 void annals_directory_check_table(struct annals_directory_check *check,

@@ -4,6 +4,7 @@
 
 #include "storage/rocksdb/record_log.h"
 #include "storage/rocksdb/rocksdb_store.h"
+#include "storage/rocksdb/varint.h"
 
 /* Tags of an edit; all from SAFE on hold one text. */
 enum {
@@ -35,21 +36,17 @@ enum { BLOB_TAG_END = 0 };
 static const char CHECKSUM_NAME[] = "FileChecksumCrc32c";
 static const char NAME_PREFIX[] = "MANIFEST-";
 
-enum { VARINT_BITS = 7, VARINT_BYTES_MAX = 10 };
-
-struct text {
-  const uint8_t *bytes;
-  size_t size;
-};
-
 /* What is left of an edit. */
 struct edit {
   struct annals_manifest *manifest;
-  struct text rest;
+  struct annals_text rest;
   uint32_t family;
   bool dropped; /* the family */
   bool has_log_number;
   uint64_t log_number;
+  uint64_t next_file_number; /* 0: it says nothing; so the next ones */
+  uint64_t kept_log_number;
+  uint64_t last_family;
   GArray *added; /* struct annals_manifest_file: they count when all of the edit is taken */
 };
 
@@ -59,29 +56,11 @@ struct reading {
 };
 
 static bool take_number(struct edit *edit, uint64_t *ret_number) {
-  uint64_t number = 0;
-  for (size_t i = 0; i < VARINT_BYTES_MAX && i < edit->rest.size; i++) {
-    uint8_t byte = edit->rest.bytes[i];
-    number |= (uint64_t)(byte & 0x7f) << (VARINT_BITS * i);
-    if ((byte & 0x80) == 0) {
-      edit->rest.bytes += i + 1;
-      edit->rest.size -= i + 1;
-      *ret_number = number;
-      return true;
-    }
-  }
-  return false;
+  return annals_varint_take(&edit->rest, ret_number);
 }
 
-static bool take_text(struct edit *edit, struct text *ret_text) {
-  uint64_t size;
-  if (!take_number(edit, &size) || size > edit->rest.size) {
-    return false;
-  }
-  *ret_text = (struct text){edit->rest.bytes, (size_t)size};
-  edit->rest.bytes += size;
-  edit->rest.size -= size;
-  return true;
+static bool take_text(struct edit *edit, struct annals_text *ret_text) {
+  return annals_varint_take_text(&edit->rest, ret_text);
 }
 
 static bool skip_numbers(struct edit *edit, int count) {
@@ -93,8 +72,8 @@ static bool skip_numbers(struct edit *edit, int count) {
   return ok;
 }
 
-static void set_checksum(struct annals_manifest_file *file, struct text name,
-                         struct text checksum) {
+static void set_checksum(struct annals_manifest_file *file, struct annals_text name,
+                         struct annals_text checksum) {
   file->has_checksum = checksum.size == sizeof file->checksum &&
                        name.size == strlen(CHECKSUM_NAME) &&
                        memcmp(name.bytes, CHECKSUM_NAME, name.size) == 0;
@@ -105,14 +84,14 @@ static void set_checksum(struct annals_manifest_file *file, struct text name,
 }
 
 static bool take_file_tags(struct edit *edit, struct annals_manifest_file *file) {
-  struct text checksum = {0};
-  struct text name = {0};
-  struct text other;
+  struct annals_text checksum = {0};
+  struct annals_text name = {0};
+  struct annals_text other;
   uint64_t tag;
   while (take_number(edit, &tag) && tag != FILE_TAG_END) {
-    struct text *to = tag == FILE_TAG_CHECKSUM        ? &checksum
-                      : tag == FILE_TAG_CHECKSUM_NAME ? &name
-                                                      : &other;
+    struct annals_text *to = tag == FILE_TAG_CHECKSUM        ? &checksum
+                             : tag == FILE_TAG_CHECKSUM_NAME ? &name
+                                                             : &other;
     if (!take_text(edit, to)) {
       return false;
     }
@@ -124,7 +103,7 @@ static bool take_file_tags(struct edit *edit, struct annals_manifest_file *file)
 /* level, number, size, smallest and largest key, smallest and largest sequence number */
 static bool take_new_file(struct edit *edit) {
   struct annals_manifest_file file = {0};
-  struct text key;
+  struct annals_text key;
   bool ok = skip_numbers(edit, 1) && take_number(edit, &file.number) &&
             take_number(edit, &file.size) && take_text(edit, &key) && take_text(edit, &key) &&
             skip_numbers(edit, 2) && take_file_tags(edit, &file);
@@ -133,7 +112,7 @@ static bool take_new_file(struct edit *edit) {
 }
 
 static bool skip_blob_tags(struct edit *edit) {
-  struct text other;
+  struct annals_text other;
   uint64_t tag;
   bool ok = take_number(edit, &tag);
   while (ok && tag != BLOB_TAG_END) {
@@ -145,8 +124,8 @@ static bool skip_blob_tags(struct edit *edit) {
 /* number, how many values, their bytes, name and value of the checksum */
 static bool take_new_blob_file(struct edit *edit) {
   struct annals_manifest_file file = {.blob = true};
-  struct text name = {0};
-  struct text checksum = {0};
+  struct annals_text name = {0};
+  struct annals_text checksum = {0};
   bool ok = take_number(edit, &file.number) && take_number(edit, &file.value_count) &&
             skip_numbers(edit, 1) && take_text(edit, &name) && take_text(edit, &checksum) &&
             skip_blob_tags(edit);
@@ -186,7 +165,7 @@ static bool take_family(struct edit *edit) {
 }
 
 static bool take_family_name(struct edit *edit) {
-  struct text name;
+  struct annals_text name;
   if (!take_text(edit, &name)) {
     return false;
   }
@@ -196,16 +175,19 @@ static bool take_family_name(struct edit *edit) {
 }
 
 static bool take_tag(struct edit *edit, uint64_t tag) {
-  struct text text;
+  struct annals_text text;
   switch (tag) {
     case TAG_LOG_NUMBER:
       edit->has_log_number = true;
       return take_number(edit, &edit->log_number);
     case TAG_NEXT_FILE_NUMBER:
+      return take_number(edit, &edit->next_file_number);
+    case TAG_MIN_LOG_NUMBER:
+      return take_number(edit, &edit->kept_log_number);
+    case TAG_MAX_FAMILY:
+      return take_number(edit, &edit->last_family);
     case TAG_LAST_SEQUENCE:
     case TAG_PREV_LOG_NUMBER:
-    case TAG_MIN_LOG_NUMBER:
-    case TAG_MAX_FAMILY:
     case TAG_IN_ATOMIC_GROUP:
       return skip_numbers(edit, 1);
     case TAG_COMPACT_CURSOR:
@@ -245,6 +227,25 @@ static void drop_family(struct reading *reading, uint32_t family) {
   g_hash_table_remove(reading->log_numbers, number);
 }
 
+/* The first edits of a MANIFEST, which sum up the one before, do not tell the next file's number.
+ */
+static void apply_numbers(struct annals_manifest *manifest, const struct edit *edit) {
+  const uint32_t family = MAX(edit->family, (uint32_t)edit->last_family);
+  manifest->last_family = MAX(manifest->last_family, family);
+  manifest->next_file_number = MAX(manifest->next_file_number, edit->next_file_number);
+  /* Until it says what may go, nothing does. */
+  const bool first = manifest->kept_log_number == 0;
+  const uint64_t kept =
+      edit->kept_log_number == 0 && first ? edit->log_number : edit->kept_log_number;
+  if (kept != 0 && kept != manifest->kept_log_number) {
+    manifest->kept_log_number = kept;
+    manifest->kept_log_end = 0;
+  }
+  if (manifest->kept_log_end == 0) {
+    manifest->kept_log_end = edit->next_file_number;
+  }
+}
+
 /* The family of an edit may stand behind its files. */
 static void apply(struct reading *reading, struct edit *edit) {
   for (guint i = 0; i < edit->added->len; i++) {
@@ -253,6 +254,7 @@ static void apply(struct reading *reading, struct edit *edit) {
     file->family = edit->family;
     g_hash_table_replace(edit->manifest->files, &file->number, file);
   }
+  apply_numbers(reading->manifest, edit);
   if (edit->has_log_number) {
     uint64_t *number = g_new(uint64_t, 1);
     *number = edit->log_number;
@@ -284,16 +286,17 @@ static bool take_edit(struct annals_record_log *log, const uint8_t *bytes, size_
   return ok;
 }
 
-/* The oldest log that any family needs. */
-static uint64_t oldest_log(GHashTable *log_numbers) {
+/* What the families say of logs: the oldest that any needs, the newest that one was begun with. */
+static void set_log_numbers(struct annals_manifest *manifest, GHashTable *log_numbers) {
   uint64_t oldest = UINT64_MAX;
   GHashTableIter iter;
   gpointer number;
   g_hash_table_iter_init(&iter, log_numbers);
   while (g_hash_table_iter_next(&iter, NULL, &number)) {
     oldest = MIN(oldest, *(uint64_t *)number);
+    manifest->newest_log_number = MAX(manifest->newest_log_number, *(uint64_t *)number);
   }
-  return oldest == UINT64_MAX ? 0 : oldest;
+  manifest->oldest_log_number = oldest == UINT64_MAX ? 0 : oldest;
 }
 
 static bool read_edits(struct annals_manifest *manifest, GError **error) {
@@ -303,9 +306,8 @@ static bool read_edits(struct annals_manifest *manifest, GError **error) {
   };
   struct annals_record_log log = {.on_record = take_edit, .owner = &reading};
   enum annals_record_log_end end = annals_record_log_read(&log, manifest->path);
-  manifest->torn = end == ANNALS_RECORD_LOG_TORN;
   manifest->size = log.offset;
-  manifest->log_number = oldest_log(reading.log_numbers);
+  set_log_numbers(manifest, reading.log_numbers);
   g_hash_table_unref(reading.log_numbers);
   if (end == ANNALS_RECORD_LOG_WHOLE || end == ANNALS_RECORD_LOG_TORN) {
     return true;

@@ -25,13 +25,18 @@ struct annals_manifest_file {
   uint32_t checksum; /* CRC-32C of the whole file */
 };
 
+/* An edit that was being written when the MANIFEST ended does not count. */
 struct annals_manifest {
   char *path;
   uint64_t size;
-  bool torn;            /* an edit was being written when it ended; it does not count */
-  uint64_t log_number;  /* older write-ahead logs are not needed any more */
-  GHashTable *files;    /* struct annals_manifest_file, by its number */
-  GHashTable *families; /* name by GUINT_TO_POINTER of the number */
+  uint64_t oldest_log_number; /* older write-ahead logs have nothing that is not in tables */
+  uint64_t kept_log_number;   /* older ones may be gone; 0: there was none yet */
+  uint64_t kept_log_end;      /* greater than that of any file when it said so */
+  uint64_t newest_log_number; /* one of that number, or a later one, was there; 0: none yet */
+  uint64_t next_file_number;  /* greater than that of any file when it ended */
+  uint32_t last_family;       /* the greatest number that a column family ever had */
+  GHashTable *files;          /* struct annals_manifest_file, by its number */
+  GHashTable *families;       /* name by GUINT_TO_POINTER of the number */
 };
 
 /*

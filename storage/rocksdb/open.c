@@ -35,10 +35,10 @@ static bool open_database(struct annals_engine *engine,
                           const struct annals_rocksdb_options *options, GError **error) {
   struct annals_database database = {0};
   engine->compactions_paused = !annals_compaction_has_room(engine);
-  bool ok = annals_database_open(
-                options->path, &options->tuning,
-                engine->compactions_paused ? ANNALS_DATABASE_CALM : ANNALS_DATABASE_CREATE,
-                &database, error) &&
+  const enum annals_database_mode mode = options->from_backup         ? ANNALS_DATABASE_BACKUP
+                                         : engine->compactions_paused ? ANNALS_DATABASE_CALM
+                                                                      : ANNALS_DATABASE_CREATE;
+  bool ok = annals_database_open(options->path, &options->tuning, mode, &database, error) &&
             annals_schema_version_settle(&database, options, error);
   engine->db = database.db;
   engine->damaged = database.damaged;

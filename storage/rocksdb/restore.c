@@ -201,7 +201,7 @@ static bool check_room(const struct annals_restore *restore,
 
 /* Opens the store once: its log is read, and what is in it goes into tables. */
 static bool try_store(const char *path, GError **error) {
-  const struct annals_rocksdb_options options = {.path = path};
+  const struct annals_rocksdb_options options = {.path = path, .from_backup = true};
   struct annals_store *store;
   GError *why = NULL;
   if (!annals_rocksdb_open(&options, &store, &why)) {

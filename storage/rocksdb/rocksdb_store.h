@@ -67,6 +67,7 @@ struct annals_rocksdb_migration {
 
 struct annals_rocksdb_options {
   const char *path;         /* the data directory; created if missing */
+  bool from_backup;         /* it is a copy that nobody has opened yet */
   int worker_threads;       /* for what is not in the cache; 0: 4 */
   uint64_t min_free_bytes;  /* with less than this free on the disk appends get NO_SPACE; 0: none */
   const char *ballast_path; /* a file of this size on the same disk, made when there is room and

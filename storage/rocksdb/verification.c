@@ -149,6 +149,7 @@ bool annals_verification_check_files(struct annals_verification *verification, c
       .on_fault = on_fault,
       .on_bytes = on_bytes,
       .owner = verification,
+      .logs_may_be_missing = in_use,
   };
   struct annals_store_verify_summary *summary = &verification->request->summary;
   bool ok = annals_directory_check_logs(&check, &manifest);
