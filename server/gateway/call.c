@@ -61,8 +61,7 @@ static void report(struct annals_call *call, const GError *error, unsigned statu
       .principal = call->caller.principal == NULL ? NULL : call->caller.principal->name,
       .arn = call->run.subject,
       .reason = error == NULL ? NULL : annals_aws_error_name(error),
-      /* What the client is not told. Of other failures the text may quote the request. */
-      .detail = status >= 500 ? annals_error_detail(error) : NULL,
+      .detail = error == NULL ? NULL : annals_error_log_detail(error),
       .status_key = "http_status",
       .status = status,
       .level = status == MHD_HTTP_INTERNAL_SERVER_ERROR ? ANNALS_LOG_ERROR : ANNALS_LOG_INFO,

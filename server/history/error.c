@@ -122,6 +122,15 @@ const char *annals_error_detail(const GError *error) {
   return detail != NULL && *detail != '\0' ? detail : error->message;
 }
 
+const char *annals_error_log_detail(const GError *error) {
+  if (error->domain != ANNALS_ERROR) {
+    return NULL;
+  }
+  const char *detail = annals_error_detail(error);
+  bool is_own = annals_reason_info(annals_error_reason(error))->http_status >= 500;
+  return is_own || detail != error->message ? detail : NULL;
+}
+
 enum annals_reason annals_error_reason(const GError *error) {
   return error->domain == ANNALS_ERROR ? (enum annals_reason)error->code : ANNALS_REASON_INTERNAL;
 }

@@ -69,6 +69,10 @@ void annals_error_set_detail(GError *error, const char *detail);
 /* Gives what was said for the log, or else the message. Owned by error. */
 const char *annals_error_detail(const GError *error);
 
+/* Gives what the log of calls may say: what was said for it, or else the message of a failure that
+ * is the server's own, or NULL: other messages may quote the request. Owned by error. */
+const char *annals_error_log_detail(const GError *error);
+
 /* Gives the reason; INTERNAL when error is of another domain. */
 enum annals_reason annals_error_reason(const GError *error);
 

@@ -38,6 +38,7 @@ GError *annals_key_error(enum annals_key_status status, const char *state, const
   const char *meaning = annals_reason_info(reason)->meaning;
   GError *error = annals_error_new(reason, "%s%s%s", meaning, message != NULL ? ": " : "",
                                    message != NULL ? message : "");
+  annals_error_set_detail(error, message);
   if (state != NULL) {
     annals_error_add_metadata(error, "kms_key_state", "%s", state);
   }

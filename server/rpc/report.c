@@ -62,10 +62,17 @@ const char *annals_rpc_report_request_id(struct annals_rpc_call *call) {
   return call->request_id;
 }
 
+/* Tells whether somebody has to see to the server, its disk or its backups. */
+static bool is_trouble(enum annals_reason reason) {
+  return annals_reason_info(reason)->http_status == 500 ||
+         reason == ANNALS_REASON_OUTCOME_UNKNOWN || reason == ANNALS_REASON_WRITES_STOPPED ||
+         reason == ANNALS_REASON_BACKUP_FAILED;
+}
+
 /* Clients leave when they like, and when the server stops thousands of streams may end. */
 static enum annals_log_level level_of(const struct annals_rpc_call *call, const GError *error) {
   enum annals_reason reason = annals_error_reason(error);
-  if (annals_reason_info(reason)->http_status == 500) {
+  if (is_trouble(reason)) {
     return ANNALS_LOG_ERROR;
   }
   bool usual = reason == ANNALS_REASON_CANCELLED ||
@@ -88,8 +95,7 @@ static void report(struct annals_rpc_call *call, const GError *error,
     end->request_id = annals_rpc_report_request_id(call);
     end->reason = reason->name;
     end->status = reason->grpc_code;
-    /* Of failures that are the client's the text may quote the request. */
-    end->detail = reason->http_status >= 500 ? annals_error_detail(error) : NULL;
+    end->detail = annals_error_log_detail(error);
     end->level = level_of(call, error);
   }
   annals_call_log_end(annals_rpc_server_call_log(call->server), end);

@@ -4,6 +4,7 @@
 import glob
 import http.client
 import json
+import json
 import os
 import signal
 import time
@@ -113,7 +114,10 @@ class FailingDiskTest(unittest.TestCase):
 
     def test_a_sync_of_the_log_fails(self):
         self.check_unknown("sync *.log 1 EIO", lose=False)
-        self.assertIn("Input/output error", self.server.log())
+        failed = [json.loads(line) for line in self.server.log().splitlines() if "call failed" in line]
+        self.assertEqual([(line["level"], line["reason"]) for line in failed], [
+            ("error", reason) for reason in ("OUTCOME_UNKNOWN", "WRITES_STOPPED", "WRITES_STOPPED")])
+        self.assertIn("Input/output error", failed[0]["detail"])
 
     def test_a_sync_of_the_log_fails_and_the_page_cache_is_lost(self):
         self.check_unknown("sync *.log 1 EIO", lose=True)

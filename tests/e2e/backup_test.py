@@ -2,6 +2,7 @@
 """Backups: what is in them, who may make them, where, and what is refused."""
 
 import fcntl
+import json
 import os
 import time
 import unittest
@@ -185,7 +186,11 @@ class PermissionTest(unittest.TestCase):
     def test_without_a_directory(self):
         self.assertEqual(self.attempt(self.start(), "any"), "BACKUPS_DISABLED")
         missing = os.path.join(annalsd.new_dir(), "missing")
-        self.assertEqual(self.attempt(self.start("--backup-dir", missing), "any"), "BACKUP_FAILED")
+        server = self.start("--backup-dir", missing)
+        self.assertEqual(self.attempt(server, "any"), "BACKUP_FAILED")
+        (line,) = map(json.loads, server.log().splitlines())
+        self.assertEqual((line["level"], line["reason"]), ("error", "BACKUP_FAILED"))
+        self.assertIn(missing, line["detail"])
         self.assertFalse(os.path.exists(missing))
 
     def test_full_disk(self):

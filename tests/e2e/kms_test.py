@@ -140,6 +140,8 @@ class KmsTest(unittest.TestCase):
                 error = self.reason(lambda: self.client.page(arn("secret")))
                 self.assertEqual((error.code, error.reason), (code, reason))
                 self.assertEqual(self.aws_error()[:2], (name, 400))
+                self.assertEqual(self.server.log().count('"detail":"KMS: %s: %s"' % (says.name, says)), 2,
+                                 self.server.log())
                 self.kms.says = None
                 self.assertEqual(self.read_again(), (PAYLOAD, PAYLOAD))
 

@@ -46,9 +46,21 @@ TEST(Error, OfTheStoreKeepsWhatTheEngineSaysForTheLog) {
   op.detail[0] = '\0';
   GError *bare = annals_history_read_error(&op);
   EXPECT_STREQ(annals_error_detail(bare), "the store cannot be read");
+  EXPECT_STREQ(annals_error_log_detail(bare), bare->message);
   g_error_free(write);
   g_error_free(read);
   g_error_free(bare);
+}
+
+TEST(Error, OfARequestTheLogSaysOnlyWhatWasMeantForIt) {
+  GError *error = annals_error_new(ANNALS_REASON_BACKUP_FAILED, "it quotes the request");
+  EXPECT_EQ(annals_error_log_detail(error), nullptr);
+  annals_error_set_detail(error, "meant for the log");
+  EXPECT_STREQ(annals_error_log_detail(error), "meant for the log");
+  g_error_free(error);
+  GError *foreign = g_error_new_literal(G_FILE_ERROR, G_FILE_ERROR_IO, "foreign");
+  EXPECT_EQ(annals_error_log_detail(foreign), nullptr);
+  g_error_free(foreign);
 }
 
 }  // namespace
