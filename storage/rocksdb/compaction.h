@@ -2,8 +2,8 @@
  * Compactions and the room that they take: what they read is deleted only when all is written anew.
  *
  * RocksDB can be told to begin none that does not fit, but not through its C interface; and one
- * that meets a full disk ends the process, as Debian builds it with assertions. So here is counted
- * what they may take at most, and all of them wait where that is not to be had.
+ * that meets a full disk has taken what appends need. So here is counted what they may take at
+ * most, and all of them wait where that is not to be had.
  */
 #ifndef ANNALS_STORAGE_ROCKSDB_COMPACTION_H_
 #define ANNALS_STORAGE_ROCKSDB_COMPACTION_H_
