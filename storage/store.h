@@ -76,6 +76,7 @@ struct annals_store_tail {
   const char *arn;
   int64_t last_id;    /* result */
   GBytes *last_event; /* result: the last event's frame; the caller unrefs it */
+  uint64_t moment;    /* result, >= 1: when this was so */
 };
 
 /* Gets the record of an execution. */
@@ -94,6 +95,8 @@ struct annals_store_append {
   const char *arn;
   int64_t expected_last_id; /* 0: the execution does not exist. Anything else than the id the
                                history ends with: CONFLICT */
+  uint64_t since;           /* 0, or the moment that the tail told: CONFLICT where the execution was
+                               deleted, or a data key of it put, since then; seldom where not */
   const uint8_t *frames;    /* the events, framed, ids from expected_last_id + 1 */
   size_t frames_bytes;
   int32_t event_count; /* >= 1, the number of frames */

@@ -241,6 +241,7 @@ static enum annals_store_progress start_write(struct annals_append *append) {
       .op = {.on_done = resume, .owner = append},
       .arn = append->request.execution_arn,
       .expected_last_id = append->last_id,
+      .since = append->last_id > 0 ? append->tail.moment : 0,
       .frames = append->frames.data,
       .frames_bytes = append->frames.len,
       .event_count = (int32_t)(batch->event_count - first),

@@ -5,9 +5,13 @@
 /*
  *           there is a data key            as the record has it, or a new one
  *   START ──────────────────────► RECORD ──────────────────────────────────► KEY ──► done
- *     └─────────────────────────────────────────────────────────────────────► ▲
+ *     └─────────────────────────────────────────────────────────────────────► ▲ │     ▲
+ *                                                   it was not in memory        └─ CONFIRM
+ *
+ * A key that is destroyed goes out of memory (rekey.h). One that is asked for by who had read the
+ * record before would come back: CONFIRM reads the record again.
  */
-enum step { STEP_RECORD, STEP_KEY };
+enum step { STEP_RECORD, STEP_KEY, STEP_CONFIRM };
 
 GError *annals_key_destroyed_error(void) {
   GError *error =
@@ -112,7 +116,13 @@ static bool start_key(struct annals_key_fetch *fetch) {
 }
 
 static bool start_step(struct annals_key_fetch *fetch) {
-  return fetch->step == STEP_RECORD ? start_record(fetch) : start_key(fetch);
+  return fetch->step == STEP_KEY ? start_key(fetch) : start_record(fetch);
+}
+
+static bool fail_destroyed(struct annals_key_fetch *fetch) {
+  g_clear_pointer(&fetch->key, annals_data_key_unref);
+  annals_data_keys_forget(annals_history_options(fetch->history)->data_keys, fetch->execution_arn);
+  return fail(fetch, annals_key_destroyed_error());
 }
 
 static bool finish_record(struct annals_key_fetch *fetch) {
@@ -128,21 +138,18 @@ static bool finish_record(struct annals_key_fetch *fetch) {
     return fail(fetch, annals_history_damage_error("the record of a data key"));
   }
   if (fetch->stored.wrapped == NULL) {
-    return fail(fetch, annals_key_destroyed_error());
+    return fail_destroyed(fetch);
   }
   fetch->step = STEP_KEY;
   return true;
 }
 
-/* Takes the key. It is new if it is not the one that there was. */
-static void finish_key(struct annals_key_fetch *fetch) {
-  struct annals_data_key_request *request = &fetch->request;
-  fetch->key = request->key;
-  if (request->status != ANNALS_KEY_OK) {
-    fail(fetch, annals_key_error(request->status, request->key_state, request->message));
-  } else if (request->wrapped == NULL &&
-             (fetch->ordinal == 0 ||
-              !g_bytes_equal(annals_data_key_wrapped(request->key), fetch->stored.wrapped))) {
+/* Has the key stored with what it encrypts if it is new: not the one that there was. */
+static bool settle(struct annals_key_fetch *fetch) {
+  const struct annals_data_key_request *request = &fetch->request;
+  if (request->wrapped == NULL &&
+      (fetch->ordinal == 0 ||
+       !g_bytes_equal(annals_data_key_wrapped(request->key), fetch->stored.wrapped))) {
     fetch->ordinal++;
     fetch->record = annals_data_key_record_write(&(struct annals_data_key_record){
         .wrapped = annals_data_key_wrapped(request->key),
@@ -153,19 +160,54 @@ static void finish_key(struct annals_key_fetch *fetch) {
         .first_event_id = fetch->event_id,
     });
   }
-  g_clear_pointer(&request->message, g_free);
+  return false;
+}
+
+static bool finish_key(struct annals_key_fetch *fetch) {
+  struct annals_data_key_request *request = &fetch->request;
+  fetch->key = request->key;
+  if (request->status != ANNALS_KEY_OK) {
+    fail(fetch, annals_key_error(request->status, request->key_state, request->message));
+    g_clear_pointer(&request->message, g_free);
+    return false;
+  }
+  if (request->was_asked && fetch->ordinal > 0) {
+    fetch->step = STEP_CONFIRM;
+    return true;
+  }
+  return settle(fetch);
+}
+
+/* A record that is gone, or cannot be read now, was not destroyed. */
+static bool finish_confirm(struct annals_key_fetch *fetch) {
+  struct annals_data_key_record record = {0};
+  bool read = fetch->get.op.outcome == ANNALS_STORE_OK &&
+              annals_data_key_record_read(fetch->get.record, &record);
+  bool destroyed = read && record.wrapped == NULL;
+  annals_data_key_record_clear(&record);
+  g_clear_pointer(&fetch->get.record, g_bytes_unref);
+  return destroyed ? fail_destroyed(fetch) : settle(fetch);
+}
+
+/* Takes the result of the step that is done; returns whether there is another one. */
+static bool finish_step(struct annals_key_fetch *fetch) {
+  switch ((enum step)fetch->step) {
+    case STEP_RECORD:
+      return finish_record(fetch);
+    case STEP_KEY:
+      return finish_key(fetch);
+    case STEP_CONFIRM:
+      return finish_confirm(fetch);
+  }
+  g_assert_not_reached();
 }
 
 static enum annals_progress advance(struct annals_key_fetch *fetch) {
-  if (fetch->step == STEP_RECORD) {
-    if (!finish_record(fetch)) {
-      return ANNALS_DONE;
-    }
+  while (finish_step(fetch)) {
     if (!start_step(fetch)) {
       return ANNALS_PENDING;
     }
   }
-  finish_key(fetch);
   return ANNALS_DONE;
 }
 

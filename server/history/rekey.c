@@ -7,12 +7,18 @@
 #include "storage/frame.h"
 
 /*
- *   TAIL ──► RECORD ──► WRAP ──► PUT ──► done
+ *    ┌────────────────────────────────┐ the last one is destroyed; or it is another execution
+ *    ▼                                │
+ *   TAIL ──► RECORD ──► WRAP ──► PUT ─┴─► done
  *             ▲ │ └──────────────►▲ │
- *             └─┴───────────────────┘ the next data key; or this one again, as it was changed
+ *             └─┴───────────────────┘ the next data key
  *
  * TAIL tells how many data keys there are, RECORD gets one, WRAP has it wrapped anew, PUT puts it
  * in the place of the one that was read. Each state may suspend, and any may fail.
+ *
+ * An append that began before may bring a data key along. If it was faster than a PUT, the TAIL
+ * behind the last one finds it; if not, the store refuses it, and when it tries again its last data
+ * key is one that was destroyed.
  */
 enum step { STEP_TAIL, STEP_RECORD, STEP_WRAP, STEP_PUT };
 
@@ -128,27 +134,35 @@ static bool start_step(struct annals_rekey *rekey) {
 }
 
 static bool take_next(struct annals_rekey *rekey) {
-  rekey->step = STEP_RECORD;
-  return ++rekey->ordinal <= rekey->last_ordinal;
+  if (rekey->ordinal < rekey->last_ordinal) {
+    rekey->ordinal++;
+    rekey->step = STEP_RECORD;
+    return true;
+  }
+  rekey->step = STEP_TAIL;
+  return rekey->request.destroy;
 }
 
 static bool finish_tail(struct annals_rekey *rekey) {
   struct annals_frame frame;
   gsize size;
   size_t offset = 0;
+  if (rekey->tail.op.outcome == ANNALS_STORE_NOT_FOUND && rekey->ordinal > 0) {
+    return false; /* deleted, behind the last data key */
+  }
   if (rekey->tail.op.outcome != ANNALS_STORE_OK) {
     return fail_store(rekey, &rekey->tail.op);
   }
   const uint8_t *bytes = g_bytes_get_data(rekey->tail.last_event, &size);
   rekey->last_ordinal = annals_frame_next(bytes, size, &offset, &frame) ? frame.data_key : 0;
   g_clear_pointer(&rekey->tail.last_event, g_bytes_unref);
-  if (rekey->last_ordinal == 0) {
+  if (rekey->last_ordinal == 0 && rekey->ordinal == 0) {
     GError *error = annals_error_new(ANNALS_REASON_INVALID_REQUEST,
                                      "execution_arn: the execution is not encrypted");
     annals_error_add_metadata(error, "field", "execution_arn");
     return fail(rekey, error);
   }
-  return take_next(rekey);
+  return rekey->ordinal < rekey->last_ordinal && take_next(rekey);
 }
 
 static bool finish_record(struct annals_rekey *rekey) {

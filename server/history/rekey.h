@@ -4,7 +4,8 @@
  * Floor 2. Its events are not touched. Rewrapped, a data key is wrapped by the newest version of
  * the key that its record names, or by that which an alias names by now. Destroyed, it is gone, and
  * what it encrypts with it: readers are told KMS_INVALID_STATE, while the rest of the execution
- * stays. Appends are told the same: nothing follows what cannot be read.
+ * stays. Appends are told the same, those under way, too: nothing follows what cannot be read. What
+ * is in memory of a key that is destroyed is wiped at once, or when those let go who hold it.
  *
  * One at a time; what has begun goes on when nobody waits, until the key at hand is done.
  */

@@ -258,6 +258,7 @@ static struct annals_key_flight *begin_flight(struct annals_data_keys *keys,
       .caller = pthread_self(),
       .is_calling = true,
   };
+  request->was_asked = true;
   g_ptr_array_add(flight->waiting, request);
   entry->flight = flight;
   return flight;
@@ -291,6 +292,7 @@ static bool use_entry(struct annals_data_keys *keys, struct annals_key_entry *en
   struct annals_data_key *key = entry->key;
   *ret_answered = entry->flight == NULL;
   if (entry->flight != NULL) {
+    request->was_asked = true;
     g_ptr_array_add(entry->flight->waiting, request);
     return true;
   }

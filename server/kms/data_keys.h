@@ -82,6 +82,7 @@ struct annals_data_key_request {
   const char *key_state;       /* INVALID_STATE: as in struct annals_key_call */
   char *message;               /* unless OK: one sentence, or NULL; g_free */
   struct annals_data_key *key; /* if OK; annals_data_key_unref */
+  bool was_asked;              /* the provider was: the key was not in memory */
 };
 
 /*

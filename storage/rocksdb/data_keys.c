@@ -89,8 +89,10 @@ static void put_on(struct annals_job *job) {
 }
 
 static void put_ready(struct annals_job *job) {
-  int64_t last_id;
-  annals_tail_table_get_life(job->engine->tails, job->entry, &last_id, &job->change.life);
+  struct annals_tail_end end;
+  annals_tail_table_get(job->engine->tails, job->entry, &end);
+  g_bytes_unref(end.last_event);
+  job->change.since = end.moment;
   job->change.request = (struct annals_store_put_data_key *)job->op;
   annals_job_push(job, put_on);
 }

@@ -3,7 +3,7 @@
  *
  * That takes reads, so a worker does it before the deletion is queued; the writer, which never
  * reads, checks that the history is still the one whose keys they are. It is if it ends where the
- * deletion expects, and its tail, which stays pinned, has the life that it had before.
+ * deletion expects, and its tail, which stays pinned, was not changed meanwhile.
  */
 #ifndef ANNALS_STORAGE_ROCKSDB_DELETION_H_
 #define ANNALS_STORAGE_ROCKSDB_DELETION_H_
@@ -14,7 +14,7 @@ G_BEGIN_DECLS
 
 struct annals_deletion {
   struct annals_store_delete *request;
-  guint life;           /* of the tail, before the keys were read */
+  uint64_t since;       /* the moment before the keys were read */
   GArray *keys;         /* struct annals_key */
   uint64_t value_bytes; /* what they hold */
 };

@@ -147,9 +147,17 @@ static enum annals_store_progress engine_get(struct annals_store *store,
 
 /* ---- what needs a tail --------------------------------------------------------------------- */
 
+static void take_end(struct annals_store_tail *tail, const struct annals_tail_end *end) {
+  tail->last_id = end->last_id;
+  tail->last_event = end->last_event;
+  tail->moment = end->moment;
+}
+
 static void tail_ready(struct annals_job *job) {
   struct annals_store_tail *tail = (struct annals_store_tail *)job->op;
-  annals_tail_table_get(job->engine->tails, job->entry, &tail->last_id, &tail->last_event);
+  struct annals_tail_end end;
+  annals_tail_table_get(job->engine->tails, job->entry, &end);
+  take_end(tail, &end);
   annals_engine_set_status(job->engine, job->op,
                            tail->last_id > 0 ? ANNALS_STATUS_OK : ANNALS_STATUS_NOT_FOUND, NULL);
   annals_job_finish_with_tail(job);
@@ -161,7 +169,9 @@ static enum annals_store_progress engine_tail(struct annals_store *store,
   if (!annals_engine_begin(engine, &tail->op)) {
     return ANNALS_STORE_DONE;
   }
-  if (annals_tail_table_peek(engine->tails, tail->arn, &tail->last_id, &tail->last_event)) {
+  struct annals_tail_end end;
+  if (annals_tail_table_peek(engine->tails, tail->arn, &end)) {
+    take_end(tail, &end);
     return annals_engine_done(engine);
   }
   annals_job_need_tail(annals_job_new(engine, &tail->op), tail->arn, tail_ready);
@@ -250,15 +260,18 @@ static void delete_on(struct annals_job *job) {
 
 static void delete_ready(struct annals_job *job) {
   struct annals_store_delete *deletion = (struct annals_store_delete *)job->op;
-  int64_t last_id;
-  annals_tail_table_get_life(job->engine->tails, job->entry, &last_id, &job->deletion.life);
-  if (last_id == deletion->expected_last_id) {
+  struct annals_tail_end end;
+  annals_tail_table_get(job->engine->tails, job->entry, &end);
+  g_bytes_unref(end.last_event);
+  job->deletion.since = end.moment;
+  if (end.last_id == deletion->expected_last_id) {
     job->deletion.request = deletion;
     annals_job_push(job, delete_on);
     return;
   }
-  deletion->last_id = last_id;
-  annals_store_op_set(job->op, last_id > 0 ? ANNALS_STORE_CONFLICT : ANNALS_STORE_NOT_FOUND, NULL);
+  deletion->last_id = end.last_id;
+  annals_store_op_set(job->op, end.last_id > 0 ? ANNALS_STORE_CONFLICT : ANNALS_STORE_NOT_FOUND,
+                      NULL);
   annals_job_finish_with_tail(job);
 }
 

@@ -41,11 +41,11 @@ size_t annals_tail_bytes(const struct annals_tail *tail) {
 
 void annals_tail_draft_init(struct annals_tail_draft *draft, const struct annals_tail *tail) {
   draft->sealed = false;
+  draft->changed = false;
   draft->next = (struct annals_tail){
       .last_id = tail->last_id,
       .sealed_id = tail->sealed_id,
       .open_bytes = tail->open_bytes,
-      .life = tail->life,
   };
   init_open(&draft->next);
 }
@@ -55,10 +55,9 @@ void annals_tail_draft_clear(struct annals_tail_draft *draft) {
 }
 
 void annals_tail_draft_delete(struct annals_tail_draft *draft) {
-  guint life = draft->next.life + 1;
   annals_tail_clear(&draft->next);
   annals_tail_init(&draft->next);
-  draft->next.life = life;
+  draft->changed = true;
   /* What was open is gone as if it were sealed. */
   draft->sealed = true;
 }
@@ -76,7 +75,6 @@ void annals_tail_commit(struct annals_tail *tail, struct annals_tail_draft *draf
   tail->last_id = next->last_id;
   tail->sealed_id = next->sealed_id;
   tail->open_bytes = next->open_bytes;
-  tail->life = next->life;
   if (next->last_event != NULL || next->last_id == 0) {
     g_clear_pointer(&tail->last_event, g_bytes_unref);
     tail->last_event = g_steal_pointer(&next->last_event);

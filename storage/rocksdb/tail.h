@@ -27,12 +27,13 @@ struct annals_tail {
   GBytes *last_event; /* its frame; NULL if last_id is 0 */
   GArray *open;       /* struct annals_open_run, ascending */
   size_t open_bytes;
-  guint life; /* goes up with each deletion while the tail is in memory: an execution that was begun
-                 anew may end where the old one did */
+  uint64_t changed; /* the moment (tail_table.h) of the last deletion, or put of a data key, that
+                       may have been: what an id does not tell */
 };
 
 struct annals_tail_draft {
   bool sealed;             /* the open runs of the tail are replaced by a sealed one */
+  bool changed;            /* the execution is deleted, or a data key of it put */
   struct annals_tail next; /* ids and bytes as they will be; open: only what is new */
 };
 
@@ -55,7 +56,7 @@ void annals_tail_draft_clear(struct annals_tail_draft *draft);
 /* Makes the draft say that the execution is deleted. */
 void annals_tail_draft_delete(struct annals_tail_draft *draft);
 
-/* Makes tail what the draft says, and clears the draft. */
+/* Makes tail what the draft says, and clears the draft. When it was changed stays as it is. */
 void annals_tail_commit(struct annals_tail *tail, struct annals_tail_draft *draft);
 
 G_END_DECLS

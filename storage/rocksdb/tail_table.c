@@ -25,6 +25,8 @@ struct annals_tail_table {
   GQueue unpinned;     /* least recently used first */
   size_t bytes;
   size_t bytes_max;
+  uint64_t moment;    /* of the last change */
+  uint64_t forgotten; /* the last change of those that have left */
 };
 
 struct annals_tail_table *annals_tail_table_new(size_t bytes_max) {
@@ -33,6 +35,7 @@ struct annals_tail_table *annals_tail_table_new(size_t bytes_max) {
   table->entries = g_hash_table_new(g_str_hash, g_str_equal);
   g_queue_init(&table->unpinned);
   table->bytes_max = bytes_max;
+  table->moment = 1;
   return table;
 }
 
@@ -40,6 +43,7 @@ struct annals_tail_table *annals_tail_table_new(size_t bytes_max) {
 static void remove_entry(struct annals_tail_table *table, struct annals_tail_entry *entry) {
   g_hash_table_remove(table->entries, entry->arn);
   table->bytes -= entry->bytes;
+  table->forgotten = MAX(table->forgotten, entry->tail.changed);
   annals_tail_clear(&entry->tail);
   g_free(entry->arn);
   g_free(entry);
@@ -104,19 +108,22 @@ static struct annals_tail_entry *add_loading(struct annals_tail_table *table, co
   return entry;
 }
 
-static void copy_tail(const struct annals_tail *tail, int64_t *ret_last_id,
-                      GBytes **ret_last_event) {
-  *ret_last_id = tail->last_id;
-  *ret_last_event = tail->last_event != NULL ? g_bytes_ref(tail->last_event) : NULL;
+static void copy_end(const struct annals_tail_table *table, const struct annals_tail *tail,
+                     struct annals_tail_end *ret_end) {
+  *ret_end = (struct annals_tail_end){
+      .last_id = tail->last_id,
+      .last_event = tail->last_event != NULL ? g_bytes_ref(tail->last_event) : NULL,
+      .moment = table->moment,
+  };
 }
 
-bool annals_tail_table_peek(struct annals_tail_table *table, const char *arn, int64_t *ret_last_id,
-                            GBytes **ret_last_event) {
+bool annals_tail_table_peek(struct annals_tail_table *table, const char *arn,
+                            struct annals_tail_end *ret_end) {
   pthread_mutex_lock(&table->lock);
   struct annals_tail_entry *entry = g_hash_table_lookup(table->entries, arn);
   bool found = entry != NULL && !entry->loading && entry->tail.last_id > 0;
   if (found) {
-    copy_tail(&entry->tail, ret_last_id, ret_last_event);
+    copy_end(table, &entry->tail, ret_end);
     if (entry->pins == 0) {
       g_queue_unlink(&table->unpinned, &entry->link);
       g_queue_push_tail_link(&table->unpinned, &entry->link);
@@ -156,6 +163,7 @@ GSList *annals_tail_table_loaded(struct annals_tail_table *table, struct annals_
     remove_entry(table, entry);
   } else {
     entry->tail = *tail;
+    entry->tail.changed = table->forgotten;
     entry->loading = false;
     entry->pins = g_slist_length(waiters);
     count_bytes(table, entry);
@@ -166,18 +174,9 @@ GSList *annals_tail_table_loaded(struct annals_tail_table *table, struct annals_
 }
 
 void annals_tail_table_get(struct annals_tail_table *table, const struct annals_tail_entry *entry,
-                           int64_t *ret_last_id, GBytes **ret_last_event) {
+                           struct annals_tail_end *ret_end) {
   pthread_mutex_lock(&table->lock);
-  copy_tail(&entry->tail, ret_last_id, ret_last_event);
-  pthread_mutex_unlock(&table->lock);
-}
-
-void annals_tail_table_get_life(struct annals_tail_table *table,
-                                const struct annals_tail_entry *entry, int64_t *ret_last_id,
-                                guint *ret_life) {
-  pthread_mutex_lock(&table->lock);
-  *ret_last_id = entry->tail.last_id;
-  *ret_life = entry->tail.life;
+  copy_end(table, &entry->tail, ret_end);
   pthread_mutex_unlock(&table->lock);
 }
 
@@ -202,6 +201,10 @@ const struct annals_tail *annals_tail_entry_tail(const struct annals_tail_entry 
   return &entry->tail;
 }
 
+bool annals_tail_entry_is_changed(const struct annals_tail_entry *entry, uint64_t since) {
+  return entry->tail.changed > since || (entry->drafted && entry->draft.changed);
+}
+
 struct annals_tail_draft *annals_tail_entry_draft(struct annals_tail_entry *entry) {
   return entry->drafted ? &entry->draft : NULL;
 }
@@ -224,6 +227,9 @@ void annals_tail_table_commit(struct annals_tail_table *table, GPtrArray *entrie
   pthread_mutex_lock(&table->lock);
   for (guint i = 0; i < entries->len; i++) {
     struct annals_tail_entry *entry = g_ptr_array_index(entries, i);
+    if (entry->draft.changed) {
+      entry->tail.changed = ++table->moment;
+    }
     annals_tail_commit(&entry->tail, &entry->draft);
     entry->drafted = false;
     count_bytes(table, entry);

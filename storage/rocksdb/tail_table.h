@@ -5,7 +5,8 @@
  * others who ask meanwhile wait in it. It is pinned while an append is queued, so that between the
  * load and the commit of every append there is one entry of its ARN and no other: what was read
  * from disk cannot be older than what was committed since. Unpinned entries leave, the least
- * recently used first, when the table is over its size.
+ * recently used first, when the table is over its size; what has left with a change counts as
+ * changed when it comes back.
  *
  * Threads: any, unless told otherwise; one lock, a leaf. It is a pthread mutex because
  * ThreadSanitizer does not see GLib's.
@@ -30,14 +31,21 @@ struct annals_tail_table *annals_tail_table_new(size_t bytes_max);
 /* No entry is pinned or being loaded. */
 void annals_tail_table_free(struct annals_tail_table *table);
 
+/* What is told of the end of a history. */
+struct annals_tail_end {
+  int64_t last_id; /* 0: there is no execution */
+  GBytes *last_event;
+  uint64_t moment; /* >= 1; goes up with each change (tail.h) of any tail */
+};
+
 /*
  * Copies the end of a history if it is there.
  *
- * Memory: the caller unrefs ret_last_event.
+ * Memory: the caller unrefs the event.
  */
 G_GNUC_WARN_UNUSED_RESULT
-bool annals_tail_table_peek(struct annals_tail_table *table, const char *arn, int64_t *ret_last_id,
-                            GBytes **ret_last_event);
+bool annals_tail_table_peek(struct annals_tail_table *table, const char *arn,
+                            struct annals_tail_end *ret_end);
 
 /* Pins the entry of an ARN, or makes the waiter wait for it: on LOAD as on WAITING. */
 G_GNUC_WARN_UNUSED_RESULT
@@ -54,14 +62,9 @@ G_GNUC_WARN_UNUSED_RESULT
 GSList *annals_tail_table_loaded(struct annals_tail_table *table, struct annals_tail_entry *entry,
                                  struct annals_tail *tail);
 
-/* Copies the end of a pinned entry; last_id 0 and no event if there is no execution. */
+/* Copies the end of a pinned entry. Memory: as of peek. */
 void annals_tail_table_get(struct annals_tail_table *table, const struct annals_tail_entry *entry,
-                           int64_t *ret_last_id, GBytes **ret_last_event);
-
-/* Tells the last id and the life of a pinned entry. */
-void annals_tail_table_get_life(struct annals_tail_table *table,
-                                const struct annals_tail_entry *entry, int64_t *ret_last_id,
-                                guint *ret_life);
+                           struct annals_tail_end *ret_end);
 
 void annals_tail_table_unpin(struct annals_tail_table *table, struct annals_tail_entry *entry);
 
@@ -74,6 +77,8 @@ size_t annals_tail_table_bytes(struct annals_tail_table *table);
  */
 const char *annals_tail_entry_arn(const struct annals_tail_entry *entry);
 const struct annals_tail *annals_tail_entry_tail(const struct annals_tail_entry *entry);
+/* Tells whether the entry was changed since a moment, or its draft says so. */
+bool annals_tail_entry_is_changed(const struct annals_tail_entry *entry, uint64_t since);
 /* Returns the entry's draft, or NULL. */
 struct annals_tail_draft *annals_tail_entry_draft(struct annals_tail_entry *entry);
 /* Starts one. */

@@ -65,7 +65,8 @@ static void stage_record(struct annals_batch *batch, const struct annals_store_a
 static enum annals_store_outcome stage_append(struct annals_writer *writer,
                                               struct annals_store_append *append,
                                               struct annals_tail_entry *entry, int64_t last_id) {
-  if (append->expected_last_id != last_id) {
+  if (append->expected_last_id != last_id ||
+      (append->since > 0 && annals_tail_entry_is_changed(entry, append->since))) {
     append->last_id = last_id;
     return ANNALS_STORE_CONFLICT;
   }
@@ -92,7 +93,7 @@ static enum annals_store_outcome stage_deletion(struct annals_writer *writer,
                                                 struct annals_tail_entry *entry, int64_t last_id) {
   struct annals_store_delete *request = deletion->request;
   bool same = annals_tail_entry_draft(entry) == NULL &&
-              annals_tail_entry_tail(entry)->life == deletion->life &&
+              !annals_tail_entry_is_changed(entry, deletion->since) &&
               last_id == request->expected_last_id;
   if (!same) {
     request->last_id = last_id;
@@ -111,15 +112,15 @@ static enum annals_store_outcome stage_deletion(struct annals_writer *writer,
   return ANNALS_STORE_OK;
 }
 
-/* The same of a change of a data key: whatever the history ends with, it is still the same one. */
+/* The same of a change of a data key: whatever the history ends with, it is still the same one.
+ * Appends that were prepared before it are too late. */
 static enum annals_store_outcome stage_change(struct annals_writer *writer,
                                               const struct annals_data_key_change *change,
                                               struct annals_tail_entry *entry) {
-  const struct annals_tail_draft *draft = annals_tail_entry_draft(entry);
-  guint life = draft != NULL ? draft->next.life : annals_tail_entry_tail(entry)->life;
-  if (life != change->life) {
+  if (annals_tail_entry_is_changed(entry, change->since)) {
     return ANNALS_STORE_CONFLICT;
   }
+  draft_of(writer, entry)->changed = true;
   annals_batch_begin(&writer->batch, change->request->arn);
   annals_batch_put_data_key(&writer->batch, &change->request->data_key, false);
   return ANNALS_STORE_OK;

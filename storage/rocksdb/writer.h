@@ -19,10 +19,10 @@
 
 G_BEGIN_DECLS
 
-/* A data key's record to be put, which is as expected: checked while the tail had this life. */
+/* A data key's record to be put, which is as expected: checked since this moment. */
 struct annals_data_key_change {
   struct annals_store_put_data_key *request;
-  guint life;
+  uint64_t since;
 };
 
 /* What is queued: an append, a deletion whose keys are collected, or a change of a data key. The

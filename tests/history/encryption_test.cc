@@ -1,132 +1,19 @@
 /* Histories that are encrypted: what is stored, what is read, and what keys it takes. */
-#include <atomic>
-#include <future>
-
-#include "tests/history/history_test_support.h"
-#include "tests/history/scripted_keys.h"
+#include "tests/history/encryption_fixture.h"
 
 extern "C" {
-#include "server/history/encryption.h"
-#include "server/history/rekey.h"
 #include "server/history/watch.h"
 }
 
 namespace annals_test {
 namespace {
 
-const char kInput[] = "{\"marked\":\"MARKED\"}";
 const char kGenerate[] =
     "generate alias/orders aws:states:executionArn="
     "arn:aws:states:us-east-1:123456789012:execution:machine:name";
 const char kUnwrap[] =
     "unwrap key/1 aws:states:executionArn="
     "arn:aws:states:us-east-1:123456789012:execution:machine:name";
-
-using Calls = std::vector<std::string>;
-
-class EncryptionTest : public HistoryTest {
- protected:
-  EncryptionTest() {
-    StartKeys();
-  }
-  ~EncryptionTest() override {
-    Close();
-    annals_data_keys_free(keys_);
-    annals_encryption_policy_free(policy_);
-  }
-
-  /* As a restart does: nothing is in memory. */
-  void StartKeys() {
-    annals_history_free(history_);
-    annals_data_keys_free(keys_);
-    annals_data_keys_options options = {};
-    options.provider = script_.provider();
-    options.now_us = [](void *context) {
-      return static_cast<std::atomic<int64_t> *>(context)->load();
-    };
-    options.now_context = &keys_now_us_;
-    GError *error = nullptr;
-    keys_ = annals_data_keys_new(&options, &error);
-    ASSERT_NE(keys_, nullptr) << error->message;
-    options_.data_keys = keys_;
-    history_ = annals_history_new(&options_);
-  }
-
-  void SetPolicy(const char *pattern, const char *text) {
-    Close();
-    annals_encryption_policy_free(policy_);
-    policy_ = annals_encryption_policy_new();
-    GError *error = nullptr;
-    ASSERT_TRUE(annals_encryption_policy_add(policy_, pattern, text, &error)) << error->message;
-    options_.encryption = policy_;
-    Open();
-  }
-
-  void Pass(int64_t seconds) {
-    now_us_ += seconds * G_USEC_PER_SEC;
-    keys_now_us_ += seconds * G_USEC_PER_SEC;
-    annals_data_keys_sweep(keys_);
-  }
-
-  static FirstAppend Encrypted(int32_t reuse_seconds = 60) {
-    FirstAppend first;
-    first.encryption_type = ANNALS_ENCRYPTION_CUSTOMER_MANAGED_KMS_KEY;
-    first.kms_key_id = "alias/orders";
-    first.reuse_seconds = reuse_seconds;
-    return first;
-  }
-
-  /* The frames as the store has them. */
-  std::string Stored() {
-    struct Reading {
-      std::promise<void> done;
-      std::string frames;
-    } reading;
-    annals_store_read read = {};
-    read.op.owner = &reading;
-    read.op.on_done = [](annals_store_op *op) {
-      static_cast<Reading *>(op->owner)->done.set_value();
-    };
-    read.arn = kArn;
-    read.from_id = 1;
-    read.on_run = [](annals_store_read *it, const annals_run *run) {
-      static_cast<Reading *>(it->op.owner)
-          ->frames.append(reinterpret_cast<const char *>(run->frames), run->frames_bytes);
-      return true;
-    };
-    if (store_->ops->read(store_, &read) == ANNALS_STORE_PENDING) {
-      reading.done.get_future().wait();
-    }
-    return reading.frames;
-  }
-
-  /* The ordinal of each event's data key. */
-  std::vector<int64_t> DataKeys() {
-    const std::string frames = Stored();
-    std::vector<int64_t> keys;
-    annals_frame frame;
-    size_t offset = 0;
-    while (annals_frame_next(reinterpret_cast<const uint8_t *>(frames.data()), frames.size(),
-                             &offset, &frame)) {
-      keys.push_back(frame.data_key);
-    }
-    EXPECT_EQ(offset, frames.size());
-    return keys;
-  }
-
-  std::vector<std::string> Canonicals(const std::vector<std::string> &events) {
-    std::vector<std::string> canonicals;
-    for (const std::string &event : events) {
-      canonicals.push_back(Canonicalize(schema_, event).bytes);
-    }
-    return canonicals;
-  }
-
-  ScriptedKeys script_;
-  std::atomic<int64_t> keys_now_us_{1000 * int64_t{1000000}}; /* read by a thread of the keys' */
-  annals_data_keys *keys_ = nullptr;
-  annals_encryption_policy *policy_ = nullptr;
-};
 
 TEST_F(EncryptionTest, StoresNoTextAndGivesItBack) {
   const std::vector<std::string> events = Chain(5, kInput);
@@ -431,32 +318,6 @@ TEST_F(EncryptionTest, WorksWhereTheStoreIsSlow) {
   EXPECT_EQ(Describe().members["status"], "RUNNING");
 }
 
-struct Rekeyed : Outcome {
-  int64_t count = 0;
-};
-
-Rekeyed Rekey(annals_history *history, bool destroy, const std::string &arn = kArn) {
-  std::promise<void> done;
-  annals_rekey rekey = {};
-  rekey.request.execution_arn = arn.c_str();
-  rekey.request.destroy = destroy;
-  rekey.owner = &done;
-  rekey.on_done = [](annals_rekey *it) {
-    static_cast<std::promise<void> *>(it->owner)->set_value();
-  };
-  if (annals_rekey_run(history, &rekey) == ANNALS_PENDING) {
-    done.get_future().wait();
-  }
-  Rekeyed result;
-  result.ok = rekey.error == nullptr;
-  if (!result.ok) {
-    result.reason = annals_reason_info(annals_error_reason(rekey.error))->name;
-  }
-  result.count = rekey.key_count;
-  annals_rekey_clear(&rekey);
-  return result;
-}
-
 /* As keys are rotated: what the old one has wrapped is its own, until it is rewrapped. */
 TEST_F(EncryptionTest, IsReadWhenItsAliasStandsForAnotherKey) {
   ASSERT_TRUE(Append({Started(100)}, kArn, Encrypted()).ok);
@@ -492,37 +353,6 @@ TEST_F(EncryptionTest, IsRewrapped) {
   StartKeys();
   script_.Say(ANNALS_KEY_ACCESS_DENIED);
   EXPECT_EQ(Rekey(history_, false).reason, "KMS_ACCESS_DENIED");
-}
-
-TEST_F(EncryptionTest, IsDestroyedAndTheRestStays) {
-  const std::vector<std::string> events = Chain(3, kInput);
-  ASSERT_TRUE(Append(events, kArn, Encrypted()).ok);
-  EXPECT_EQ(All(), Canonicals(events));
-  script_.ForgetCalls();
-  Rekeyed destroyed = Rekey(history_, true);
-  EXPECT_TRUE(destroyed.ok) << destroyed.reason;
-  EXPECT_EQ(destroyed.count, 1);
-  EXPECT_EQ(script_.calls(), Calls());
-  for (bool restarted : {false, true}) {
-    Paged page = Page();
-    EXPECT_EQ(page.reason, "KMS_INVALID_STATE") << restarted;
-    EXPECT_EQ(page.metadata["kms_key_state"], "UNAVAILABLE");
-    EXPECT_EQ(Describe().reason, "KMS_INVALID_STATE");
-    EXPECT_EQ(Append({Entered(4, 200, kInput)}).reason, "KMS_INVALID_STATE");
-    EXPECT_EQ(Append(events).reason, "KMS_INVALID_STATE");
-    PageQuery query;
-    query.data = false;
-    EXPECT_EQ(All(query).size(), 3U);
-    EXPECT_EQ(ListAll(), (std::vector<std::string>{kArn}));
-    EXPECT_EQ(Rekey(history_, true).count, 0);
-    EXPECT_EQ(Rekey(history_, false).count, 0) << "what was destroyed is brought back";
-    Reopen();
-    StartKeys();
-  }
-  EXPECT_EQ(script_.calls(), Calls());
-  EXPECT_TRUE(Delete().ok);
-  ASSERT_TRUE(Append(events, kArn, Encrypted()).ok);
-  EXPECT_EQ(All(), Canonicals(events));
 }
 
 TEST_F(EncryptionTest, ChangesDataKeysOfOneExecutionAtATime) {

@@ -69,6 +69,36 @@ TEST_P(ConformanceTest, PutsADataKeyInThePlaceOfTheOneExpected) {
   EXPECT_EQ(GetDataKey(store_, arn, 1).bytes, "newer");
 }
 
+TEST_P(ConformanceTest, AppendsOnlyWhereNothingWasChangedSince) {
+  const std::string arn = Arn("a");
+  ASSERT_EQ(AppendWithKey(store_, arn, 1, 1, "one").outcome, ANNALS_STORE_OK);
+  auto append = [&](int64_t id, uint64_t since) {
+    AppendOptions options;
+    options.since = since;
+    return Append(store_, arn, id - 1, Frame(EventOf(arn, id), 1), options);
+  };
+  for (bool cold : {false, true}) {
+    const uint64_t before = Tail(store_, arn).moment;
+    const int64_t next_id = Tail(store_, arn).last_id + 1;
+    EXPECT_EQ(append(next_id, before).outcome, ANNALS_STORE_OK) << "an append is no change";
+    EXPECT_EQ(append(next_id + 1, before).outcome, ANNALS_STORE_OK);
+    ASSERT_EQ(PutDataKey(store_, arn, 1, cold ? "one" : "new", cold ? "new" : "one").outcome,
+              ANNALS_STORE_OK);
+    Result late = append(next_id + 2, before);
+    EXPECT_EQ(late.outcome, ANNALS_STORE_CONFLICT);
+    EXPECT_EQ(late.last_id, next_id + 1);
+    EXPECT_EQ(append(next_id + 2, Tail(store_, arn).moment).outcome, ANNALS_STORE_OK);
+    EXPECT_EQ(append(next_id + 3, 0).outcome, ANNALS_STORE_OK) << "as it does not ask";
+    Reopen(cold);
+  }
+  const BytesResult tail = Tail(store_, arn);
+  ASSERT_EQ(Delete(store_, arn, tail.last_id).outcome, ANNALS_STORE_OK);
+  for (int64_t id = 1; id <= tail.last_id; id++) {
+    ASSERT_EQ(append(id, 0).outcome, ANNALS_STORE_OK);
+  }
+  EXPECT_EQ(append(tail.last_id + 1, tail.moment).outcome, ANNALS_STORE_CONFLICT) << "another one";
+}
+
 TEST_P(ConformanceTest, DeletesDataKeysWithTheirExecution) {
   const std::string arn = Arn("a");
   for (bool cold : {false, true}) {

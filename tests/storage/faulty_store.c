@@ -19,6 +19,7 @@ struct faulty {
   int calls[OPERATION_COUNT];
   bool pending;
   bool held;
+  unsigned kept; /* operations */
   bool health_set;
   enum annals_store_health health;
   struct job *first; /* for the thread */
@@ -80,6 +81,7 @@ static void copy_result(struct job *job) {
       struct annals_store_tail *tail = (struct annals_store_tail *)job->outer;
       tail->last_id = job->inner.tail.last_id;
       tail->last_event = job->inner.tail.last_event;
+      tail->moment = job->inner.tail.moment;
       break;
     }
     case ANNALS_FAULTY_GET:
@@ -251,7 +253,7 @@ static enum annals_store_progress call(struct annals_store *store, struct annals
   }
   faulty->calls[g_bit_nth_lsf(operation, -1)]++;
   struct annals_fault fault = take_fault(faulty, operation);
-  bool pending = faulty->pending;
+  bool pending = faulty->pending || (faulty->kept & operation) != 0;
   faulty->inside += 2; /* the call and the job */
   pthread_mutex_unlock(&faulty->lock);
 
@@ -329,6 +331,7 @@ static void faulty_close(struct annals_store *store) {
   pthread_mutex_lock(&faulty->lock);
   faulty->closing = true;
   faulty->held = false;
+  faulty->kept = 0;
   pthread_cond_broadcast(&faulty->changed);
   while (faulty->inside > 0) {
     pthread_cond_wait(&faulty->changed, &faulty->lock);
@@ -359,15 +362,26 @@ static const struct annals_store_ops FAULTY_OPS = {
 
 /* ---- the thread and the controls ----------------------------------------------------------- */
 
-static struct job *pop(struct faulty *faulty) {
-  pthread_mutex_lock(&faulty->lock);
-  while ((faulty->first == NULL || faulty->held) && !faulty->stopping) {
-    pthread_cond_wait(&faulty->changed, &faulty->lock);
-  }
+/* Takes the first job that is not kept out of the queue; NULL: there is none. With the lock. */
+static struct job *take(struct faulty *faulty) {
+  struct job *before = NULL;
   struct job *job = faulty->first;
+  while (job != NULL && !job->started && (faulty->kept & job->operation) != 0) {
+    before = job;
+    job = job->next;
+  }
   if (job != NULL) {
-    faulty->first = job->next;
-    faulty->last = faulty->first == NULL ? NULL : faulty->last;
+    *(before != NULL ? &before->next : &faulty->first) = job->next;
+    faulty->last = job == faulty->last ? before : faulty->last;
+  }
+  return job;
+}
+
+static struct job *pop(struct faulty *faulty) {
+  struct job *job = NULL;
+  pthread_mutex_lock(&faulty->lock);
+  while ((faulty->held || (job = take(faulty)) == NULL) && !faulty->stopping) {
+    pthread_cond_wait(&faulty->changed, &faulty->lock);
   }
   pthread_mutex_unlock(&faulty->lock);
   return job;
@@ -430,6 +444,14 @@ void annals_faulty_store_set_held(struct annals_store *store, bool held) {
   struct faulty *faulty = (struct faulty *)store;
   pthread_mutex_lock(&faulty->lock);
   faulty->held = held;
+  pthread_cond_broadcast(&faulty->changed);
+  pthread_mutex_unlock(&faulty->lock);
+}
+
+void annals_faulty_store_keep(struct annals_store *store, unsigned operations) {
+  struct faulty *faulty = (struct faulty *)store;
+  pthread_mutex_lock(&faulty->lock);
+  faulty->kept = operations;
   pthread_cond_broadcast(&faulty->changed);
   pthread_mutex_unlock(&faulty->lock);
 }

@@ -6,11 +6,13 @@
  *       .operations = ANNALS_FAULTY_APPEND, .skip = 2, .times = 1,
  *       .outcome = ANNALS_STORE_UNKNOWN, .done = true});
  *
- * Without a fault it answers as the inner store does. Two more things make it a harder engine:
+ * Without a fault it answers as the inner store does. Three more things make it a harder engine:
  *   always pending: every operation answers PENDING, and is completed on the wrapper's own thread,
  *                   which also calls on_run and on_entry;
  *   held:           that thread stands still until it is let go, so that a test can look at what
- *                   goes on while an operation is under way.
+ *                   goes on while an operation is under way;
+ *   kept:           operations of a set answer PENDING and do not begin, while others overtake
+ * them.
  *
  * Memory: close closes the inner store too. Threads: all functions may be called from any thread.
  */
@@ -60,6 +62,9 @@ void annals_faulty_store_set_pending(struct annals_store *store, bool pending);
 
 /* Stops the thread that completes pending operations, or lets it go on. close lets it go on. */
 void annals_faulty_store_set_held(struct annals_store *store, bool held);
+
+/* Keeps the operations of a set from now on, and lets go of all others. close lets all go. */
+void annals_faulty_store_keep(struct annals_store *store, unsigned operations);
 
 /* Makes health answer this; without, it is the inner store's. */
 void annals_faulty_store_set_health(struct annals_store *store, enum annals_store_health health);

@@ -143,6 +143,16 @@ TEST_F(FaultyStoreTest, HoldsPendingOperations) {
   EXPECT_EQ(Tail(store_, "a").last_id, 1);
 }
 
+TEST_F(FaultyStoreTest, KeepsOperationsWhileOthersOvertakeThem) {
+  ASSERT_EQ(AppendOne(1).outcome, ANNALS_STORE_OK);
+  annals_faulty_store_keep(store_, ANNALS_FAULTY_APPEND);
+  PendingAppend append(store_, "a", 1, FramesOf("a", 2, 2));
+  EXPECT_EQ(annals_faulty_store_calls(store_, ANNALS_FAULTY_APPEND), 2);
+  EXPECT_EQ(Delete(store_, "a", 1).outcome, ANNALS_STORE_OK);
+  annals_faulty_store_keep(store_, 0);
+  EXPECT_EQ(append.Wait().outcome, ANNALS_STORE_CONFLICT);
+}
+
 TEST_F(FaultyStoreTest, HasTheHealthItIsGiven) {
   EXPECT_EQ(store_->ops->health(store_), ANNALS_STORE_HEALTHY);
   annals_faulty_store_set_health(store_, ANNALS_STORE_WRITES_STOPPED);

@@ -208,8 +208,10 @@ class RocksdbDeletionDiskTest : public RocksdbDiskTest {
     annals_job *job = collected->job = annals_job_new(engine, &request->op);
     EXPECT_EQ(annals_engine_submit(engine, &request->op), ANNALS_STORE_PENDING);
     EXPECT_EQ(annals_tail_table_pin(engine->tails, arn, job, &job->entry), ANNALS_TAIL_READY);
-    int64_t ignored;
-    annals_tail_table_get_life(engine->tails, job->entry, &ignored, &job->deletion.life);
+    annals_tail_end end;
+    annals_tail_table_get(engine->tails, job->entry, &end);
+    g_bytes_unref(end.last_event);
+    job->deletion.since = end.moment;
     job->deletion.request = request;
     annals_reader reader = annals_engine_reader(engine, ANNALS_TIER_DISK);
     EXPECT_EQ(annals_deletion_collect(&job->deletion, &reader), ANNALS_STATUS_OK);

@@ -358,13 +358,12 @@ class TailTableTest : public testing::Test {
 
   // Returns the last id if arn is in the table, else -1.
   int64_t Peek(const std::string &arn) {
-    int64_t last_id;
-    GBytes *event;
-    if (!annals_tail_table_peek(table_, arn.c_str(), &last_id, &event)) {
+    annals_tail_end end;
+    if (!annals_tail_table_peek(table_, arn.c_str(), &end)) {
       return -1;
     }
-    g_bytes_unref(event);
-    return last_id;
+    g_bytes_unref(end.last_event);
+    return end.last_id;
   }
 
   annals_tail_table *table_ = annals_tail_table_new(10000);
@@ -452,6 +451,39 @@ TEST_F(TailTableTest, ShowsADraftOnlyWhenCommitted) {
   annals_tail_entry_drop_draft(entry);
   annals_tail_entry_drop_draft(entry);
   EXPECT_EQ(Peek("a"), 6);
+  annals_tail_table_unpin(table_, entry);
+}
+
+TEST_F(TailTableTest, RemembersChangesAlsoOfThoseThatLeft) {
+  annals_tail_entry *entry;
+  annals_tail_end end;
+  Load("a", 1, 6000);
+  ASSERT_EQ(annals_tail_table_pin(table_, "a", this, &entry), ANNALS_TAIL_READY);
+  annals_tail_table_get(table_, entry, &end);
+  g_bytes_unref(end.last_event);
+  EXPECT_FALSE(annals_tail_entry_is_changed(entry, end.moment));
+  annals_tail_entry_start_draft(entry);
+  EXPECT_FALSE(annals_tail_entry_is_changed(entry, end.moment)) << "an append";
+  annals_tail_entry_draft(entry)->changed = true;
+  EXPECT_TRUE(annals_tail_entry_is_changed(entry, end.moment));
+  GPtrArray *entries = g_ptr_array_new();
+  g_ptr_array_add(entries, entry);
+  annals_tail_table_commit(table_, entries);
+  g_ptr_array_unref(entries);
+  for (bool left : {false, true}) {
+    if (left) {
+      annals_tail_table_unpin(table_, entry);
+      Load("b", 2, 6000);
+      ASSERT_EQ(Peek("a"), -1);
+      Load("a", 1);
+      ASSERT_EQ(annals_tail_table_pin(table_, "a", this, &entry), ANNALS_TAIL_READY);
+    }
+    EXPECT_TRUE(annals_tail_entry_is_changed(entry, end.moment));
+    annals_tail_end now;
+    annals_tail_table_get(table_, entry, &now);
+    g_bytes_unref(now.last_event);
+    EXPECT_FALSE(annals_tail_entry_is_changed(entry, now.moment));
+  }
   annals_tail_table_unpin(table_, entry);
 }
 

@@ -198,6 +198,7 @@ PendingAppend::PendingAppend(annals_store *store, const std::string &arn, int64_
   state_->new_places = ViewPlaces(state_->options.new_places);
   append->new_places = state_->new_places.data();
   append->new_place_count = state_->new_places.size();
+  append->since = options.since;
   append->data_key.ordinal = options.data_key;
   append->data_key.record =
       reinterpret_cast<const uint8_t *>(state_->options.data_key_record.data());
@@ -434,6 +435,7 @@ BytesResult Tail(annals_store *store, const std::string &arn) {
   Take(tail.op, progress, &result);
   if (result.outcome == ANNALS_STORE_OK) {
     result.last_id = tail.last_id;
+    result.moment = tail.moment;
     result.bytes = TakeBytes(tail.last_event);
   }
   return result;

@@ -61,6 +61,7 @@ struct ReadResult : Result {
 
 struct BytesResult : Result {
   std::string bytes;
+  uint64_t moment = 0;  // of a tail
 };
 
 struct Place {
@@ -75,6 +76,7 @@ struct AppendOptions {
   std::vector<Place> new_places = {};
   int64_t data_key = 0;
   std::string data_key_record = {};
+  uint64_t since = 0;
 };
 
 // An append under way.
