@@ -21,6 +21,7 @@ static const char *const OUTCOMES[STATUS_COUNT] = {
 struct meter {
   struct annals_key_provider base;
   struct annals_key_provider *provider;
+  const char *name;
   struct annals_series *calls[OPERATION_COUNT][STATUS_COUNT];
   struct annals_series *seconds[OPERATION_COUNT];
   gint is_away; /* atomic */
@@ -38,11 +39,13 @@ static void tell(struct meter *meter, const struct annals_key_call *call) {
   if (call->status == ANNALS_KEY_UNAVAILABLE) {
     if (g_atomic_int_compare_and_exchange(&meter->is_away, FALSE, TRUE)) {
       annals_log_warning("the key service is out of reach",
+                         ANNALS_LOG_TEXT("provider", meter->name),
                          ANNALS_LOG_TEXT("detail", call->message));
     }
   } else if (call->status == ANNALS_KEY_OK &&
              g_atomic_int_compare_and_exchange(&meter->is_away, TRUE, FALSE)) {
-    annals_log_info("the key service is in reach again", ANNALS_LOG_TEXT("key", call->key_arn));
+    annals_log_info("the key service is in reach again", ANNALS_LOG_TEXT("provider", meter->name),
+                    ANNALS_LOG_TEXT("key", call->key_arn));
   }
 }
 
@@ -95,6 +98,13 @@ static void meter_rewrap(struct annals_key_provider *base, struct annals_key_cal
   meter->provider->ops->rewrap(meter->provider, begin(meter, call, REWRAP), wrapped, from_key_id);
 }
 
+static void meter_end(struct annals_key_provider *base) {
+  struct annals_key_provider *provider = ((struct meter *)base)->provider;
+  if (provider->ops->end != NULL) {
+    provider->ops->end(provider);
+  }
+}
+
 static void meter_free(struct annals_key_provider *base) {
   struct meter *meter = (struct meter *)base;
   meter->provider->ops->free(meter->provider);
@@ -105,20 +115,25 @@ static const struct annals_key_provider_ops OPS = {
     .generate = meter_generate,
     .unwrap = meter_unwrap,
     .rewrap = meter_rewrap,
+    .end = meter_end,
     .free = meter_free,
 };
 
 struct annals_key_provider *annals_key_meter_new(struct annals_key_provider *provider,
-                                                 struct annals_metrics *metrics) {
+                                                 const char *name, struct annals_metrics *metrics) {
+  if (provider == NULL) {
+    return NULL;
+  }
   struct meter *meter = g_new0(struct meter, 1);
   meter->base.ops = &OPS;
   meter->provider = provider;
+  meter->name = name;
   for (int operation = 0; operation < OPERATION_COUNT; operation++) {
-    const char *labels[] = {OPERATIONS[operation], NULL};
+    const char *labels[] = {name, OPERATIONS[operation], NULL};
     meter->seconds[operation] =
         annals_metrics_series(metrics, ANNALS_METRIC_KEY_CALL_SECONDS, labels);
     for (int status = 0; status < STATUS_COUNT; status++) {
-      labels[1] = OUTCOMES[status];
+      labels[2] = OUTCOMES[status];
       meter->calls[operation][status] =
           annals_metrics_series(metrics, ANNALS_METRIC_KEY_CALLS, labels);
     }

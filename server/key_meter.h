@@ -14,9 +14,13 @@
 
 G_BEGIN_DECLS
 
-/* Takes the provider; metrics must outlive it. */
+/*
+ * Takes the provider, if any: NULL stays NULL.
+ *
+ * name: what metrics and log call it, static: aws_kms or key_file. metrics must outlive the meter.
+ */
 struct annals_key_provider *annals_key_meter_new(struct annals_key_provider *provider,
-                                                 struct annals_metrics *metrics);
+                                                 const char *name, struct annals_metrics *metrics);
 
 G_END_DECLS
 

@@ -9,7 +9,7 @@ enum { FAILURE_US = G_USEC_PER_SEC, TIMEOUT_S_MAX = 3600 };
 
 struct annals_key_service {
   struct annals_metrics *metrics;
-  struct annals_key_provider *local; /* the router's, as the next; NULL: none */
+  struct annals_key_provider *local; /* a meter's, as the next; NULL: none */
   struct annals_key_provider *aws;
   struct annals_key_provider *provider; /* NULL: none */
   struct annals_data_keys *data_keys;   /* NULL: none */
@@ -62,7 +62,8 @@ static bool make_data_keys(struct annals_key_service *service, GError **error) {
     return true;
   }
   service->provider =
-      annals_key_meter_new(annals_key_router_new(service->local, service->aws), service->metrics);
+      annals_key_router_new(annals_key_meter_new(service->local, "key_file", service->metrics),
+                            annals_key_meter_new(service->aws, "aws_kms", service->metrics));
   const struct annals_data_keys_options options = {
       .provider = service->provider,
       .failure_us = FAILURE_US,
@@ -88,7 +89,7 @@ struct annals_key_service *annals_key_service_new(const struct annals_options *o
   return service;
 }
 
-/* The router has what it is made of; before there is one, the service has. */
+/* Meters and router have what they are made of; before there is one, the service has. */
 static void free_provider(struct annals_key_provider *provider) {
   if (provider != NULL) {
     provider->ops->free(provider);

@@ -32,6 +32,7 @@
 enum {
   DATA_DIR_MODE = 0700,
   MS_PER_SECOND = 1000,
+  GATEWAY_STOP_MS_MAX = 10 * MS_PER_SECOND,
 };
 
 /* In the order in which they are made; freed the other way round. */
@@ -365,6 +366,7 @@ static bool start_gateway(struct annals_server *server, GError **error) {
       .tls = server->trust->tls,
       .call_log = &server->call_log,
       .reply_bytes_max = server->resources.reply_bytes_max,
+      .stop_timeout_ms = (unsigned)CLAMP(server->drain_timeout_ms, 1, GATEWAY_STOP_MS_MAX),
   };
   if (!annals_gateway_start(&options, &server->gateway, error)) {
     return false;

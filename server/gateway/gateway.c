@@ -22,6 +22,7 @@ enum {
   DESCRIPTOR_SHARE = 4,
   CONNECTION_TIMEOUT_S = 60,
   STOP_TIMEOUT_MS = 10000,
+  LAST_ANSWERS_MS = 5000, /* to be sent, once nobody waits for keys */
 };
 
 #define BODY_BYTES_MAX ((size_t)1024 * 1024)
@@ -187,7 +188,11 @@ void annals_gateway_stop(struct annals_gateway *gateway) {
   annals_metrics_remove_source(gateway->options.metrics, gateway);
   annals_in_flight_drain(in_flight);
   close_listener(gateway->options.listen_socket);
-  annals_in_flight_wait(in_flight, gateway->options.stop_timeout_ms);
+  if (!annals_in_flight_wait(in_flight, gateway->options.stop_timeout_ms)) {
+    annals_history_end_waits(gateway->options.history);
+    (void)!annals_in_flight_wait(in_flight, LAST_ANSWERS_MS);
+  }
+  annals_in_flight_close(in_flight);
   MHD_stop_daemon(gateway->daemon);
   gateway->daemon = NULL;
   annals_half_close_stop(&gateway->half_close);

@@ -49,7 +49,8 @@ struct annals_gateway_options {
   size_t body_bytes_max;         /* of a request; 0: 1 MiB */
   size_t reply_bytes_max;        /* made and not yet sent, of all connections; beyond it calls get
                                     ThrottlingException; 0: 512 MiB */
-  unsigned stop_timeout_ms;      /* for answers on their way to slow clients; 0: 10,000 */
+  unsigned stop_timeout_ms;      /* for answers on their way to slow clients, and for a key service
+                                    on which others wait; 0: 10,000 */
 };
 
 struct annals_gateway;
@@ -73,8 +74,8 @@ bool annals_gateway_start(const struct annals_gateway_options *options,
  * Takes no more connections, answers the requests that have come in (with `Connection: close`), and
  * returns when quiet: then nothing of the gateway touches the history any more. Requests that are
  * not whole are cut off after a second, answers that clients do not read after stop_timeout_ms;
- * operations of the history are waited for, however long they take. Idempotent. To be called from
- * one thread.
+ * operations of the history are waited for, however long they take; but not for a key service, from
+ * then on. Idempotent. To be called from one thread.
  */
 void annals_gateway_stop(struct annals_gateway *gateway);
 

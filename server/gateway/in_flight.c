@@ -130,12 +130,19 @@ static void wait_for(struct annals_in_flight *in_flight, const int64_t *count,
   }
 }
 
-void annals_in_flight_wait(struct annals_in_flight *in_flight, unsigned timeout_ms) {
+bool annals_in_flight_wait(struct annals_in_flight *in_flight, unsigned timeout_ms) {
   const struct timespec received = deadline_after(MIN(timeout_ms, RECEIVE_MS));
   const struct timespec answered = deadline_after(timeout_ms);
   pthread_mutex_lock(&in_flight->lock);
   wait_for(in_flight, &in_flight->receiving_count, &received);
   wait_for(in_flight, &in_flight->call_count, &answered);
+  bool done = in_flight->operation_count == 0;
+  pthread_mutex_unlock(&in_flight->lock);
+  return done;
+}
+
+void annals_in_flight_close(struct annals_in_flight *in_flight) {
+  pthread_mutex_lock(&in_flight->lock);
   while (in_flight->operation_count > 0) {
     pthread_cond_wait(&in_flight->changed, &in_flight->lock);
   }

@@ -4,7 +4,7 @@
  * Floor 3, private to the gateway. One lock, a leaf: no other is taken while it is held. It is
  * pthread's, because ThreadSanitizer does not see into GLib's.
  *
- *   OPEN ── drain ──► DRAINING ── wait, nothing running ──► CLOSED
+ *   OPEN ── drain ──► DRAINING ── close, nothing running ──► CLOSED
  *
  * A call is an HTTP request from its head to the last byte of its answer. An operation is what runs
  * in the history for it: it may end on a thread of the engine, and nothing may be torn down before.
@@ -77,10 +77,14 @@ size_t annals_in_flight_reply_bytes(struct annals_in_flight *in_flight);
 void annals_in_flight_drain(struct annals_in_flight *in_flight);
 
 /*
- * Waits until there are no operations, and for timeout_ms until there are no calls; for a second of
- * it at most for those that are not received. Admits no operation afterwards.
+ * Waits for timeout_ms until there are no calls; for a second of it at most for those that are not
+ * received. Returns whether no operation is under way.
  */
-void annals_in_flight_wait(struct annals_in_flight *in_flight, unsigned timeout_ms);
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_in_flight_wait(struct annals_in_flight *in_flight, unsigned timeout_ms);
+
+/* Waits until there are no operations, and admits none afterwards. */
+void annals_in_flight_close(struct annals_in_flight *in_flight);
 
 G_END_DECLS
 

@@ -4,6 +4,7 @@
 
 #include "server/history/error.h"
 #include "server/history/watchers.h"
+#include "server/kms/data_keys.h"
 
 struct annals_history {
   struct annals_history_options options;
@@ -79,6 +80,12 @@ bool annals_history_begin_rekey(struct annals_history *history) {
   history->rekeying = true;
   pthread_mutex_unlock(&history->lock);
   return begun;
+}
+
+void annals_history_end_waits(struct annals_history *history) {
+  if (history->options.data_keys != NULL) {
+    annals_data_keys_end(history->options.data_keys);
+  }
 }
 
 void annals_history_end_rekey(struct annals_history *history) {

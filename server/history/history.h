@@ -70,6 +70,10 @@ G_GNUC_WARN_UNUSED_RESULT
 bool annals_history_begin_rekey(struct annals_history *history);
 void annals_history_end_rekey(struct annals_history *history);
 
+/* Has operations that wait for a key service, and those that would, fail with KMS_UNAVAILABLE: the
+ * server is to stop. Threads: any. */
+void annals_history_end_waits(struct annals_history *history);
+
 /* Tells the time in microseconds since 1970. */
 int64_t annals_history_now_us(const struct annals_history *history);
 

@@ -77,8 +77,8 @@ static void retry_or_finish(struct job *job) {
 
 /* --- an attempt --- */
 
-static void note(struct job *job, bool was_reached) {
-  annals_breaker_note(&job->kms->breaker, was_reached, g_get_monotonic_time());
+static void note(struct job *job, bool works) {
+  annals_breaker_note(&job->kms->breaker, works, g_get_monotonic_time());
 }
 
 static void on_answer(struct annals_exchange *exchange) {
@@ -95,7 +95,7 @@ static void on_answer(struct annals_exchange *exchange) {
   const char *text = exchange->status == 0 ? exchange->problem : exchange->answer;
   size_t size = exchange->status == 0 ? strlen(text) : exchange->answer_bytes;
   annals_kms_reply_read_error(exchange->status, text, size, call, &advice);
-  note(job, advice.was_reached);
+  note(job, advice.works);
   if (advice.renew && !job->has_renewed) {
     job->has_renewed = true;
     annals_aws_credential_source_renew(job->kms->credentials);
@@ -161,7 +161,7 @@ static void try(void *context) {
   } else if (!annals_breaker_admit(&kms->breaker, now_us)) {
     if (job->attempt_count == 0) {
       fail(job->call, ANNALS_KEY_UNAVAILABLE,
-           "KMS was not reached several times in a row, and is left alone for a while");
+           "KMS failed several times in a row, and is left alone for a while");
     }
     finish(job);
   } else {
@@ -255,6 +255,10 @@ static void aws_rewrap(struct annals_key_provider *base, struct annals_key_call 
   }
 }
 
+static void aws_end(struct annals_key_provider *base) {
+  annals_exchanges_end(((struct aws_kms *)base)->exchanges);
+}
+
 static void aws_free(struct annals_key_provider *base) {
   struct aws_kms *kms = (struct aws_kms *)base;
   annals_exchanges_free(kms->exchanges);
@@ -268,6 +272,7 @@ static const struct annals_key_provider_ops OPS = {
     .generate = aws_generate,
     .unwrap = aws_unwrap,
     .rewrap = aws_rewrap,
+    .end = aws_end,
     .free = aws_free,
 };
 

@@ -4,9 +4,14 @@
  *
  * Floor 1. Calls are made on a thread of its own; callers never wait. A call that was throttled, or
  * that KMS was not reached for or failed at (5xx), is made again, up to attempts_max times in all
- * and within its time, after a random part of a delay that doubles. When KMS has not been reached
- * several times in a row, calls fail at once for a while (breaker.h). At most calls_max are under
+ * and within its time, after a random part of a delay that doubles. At most calls_max are under
  * way; more fail with THROTTLED.
+ *
+ * When KMS has not been reached or has failed several times in a row, calls fail at once for a
+ * while (breaker.h). As in AWS's SDKs a failure is what may pass on its own: no answer, one that
+ * cannot be read, any 5xx such as KMSInternalException or DependencyTimeoutException. KMS that
+ * throttles, or says no to this caller or this key (KeyUnavailableException, too, which is a 5xx),
+ * works.
  *
  * KMS answers                                                        and the call ends with
  *   AccessDeniedException; credentials or signature refused            ACCESS_DENIED

@@ -19,8 +19,8 @@ bool annals_breaker_admit(struct annals_breaker *breaker, int64_t now_us) {
   }
 }
 
-void annals_breaker_note(struct annals_breaker *breaker, bool was_reached, int64_t now_us) {
-  if (was_reached) {
+void annals_breaker_note(struct annals_breaker *breaker, bool works, int64_t now_us) {
+  if (works) {
     breaker->failure_count = 0;
     set(breaker, ANNALS_BREAKER_CLOSED);
     return;

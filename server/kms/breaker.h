@@ -1,6 +1,6 @@
 /*
- * A circuit breaker: a service that was not reached several times in a row is left alone for a
- * while, and then tried by one call before all others.
+ * A circuit breaker: a service that failed several times in a row is left alone for a while, and
+ * then tried by one call before all others.
  *
  * Floor 1. Threads: one, but for annals_breaker_state.
  *
@@ -38,8 +38,9 @@ struct annals_breaker {
 G_GNUC_WARN_UNUSED_RESULT
 bool annals_breaker_admit(struct annals_breaker *breaker, int64_t now_us);
 
-/* Takes note of how a call ended: whether the service was reached, whatever it said. */
-void annals_breaker_note(struct annals_breaker *breaker, bool was_reached, int64_t now_us);
+/* Takes note of how a call ended: whether the service works. It does when it says no to the caller;
+ * not when it was not reached, or says that it failed itself. */
+void annals_breaker_note(struct annals_breaker *breaker, bool works, int64_t now_us);
 
 /* Threads: any. */
 enum annals_breaker_state annals_breaker_state(const struct annals_breaker *breaker);

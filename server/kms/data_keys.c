@@ -127,6 +127,13 @@ struct annals_key_provider *annals_data_keys_provider(const struct annals_data_k
   return keys->options.provider;
 }
 
+void annals_data_keys_end(struct annals_data_keys *keys) {
+  struct annals_key_provider *provider = keys->options.provider;
+  if (provider->ops->end != NULL) {
+    provider->ops->end(provider);
+  }
+}
+
 /* --- answers --- */
 
 static void fail(struct annals_data_key_request *request, enum annals_key_status status,

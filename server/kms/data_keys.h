@@ -62,6 +62,10 @@ void annals_data_keys_free(struct annals_data_keys *keys);
 /* Gives the provider, for what is not kept: rewrapping. */
 struct annals_key_provider *annals_data_keys_provider(const struct annals_data_keys *keys);
 
+/* Has requests that wait for the provider, and those that would, fail with UNAVAILABLE. Keys that
+ * are in memory are given on. Threads: any. */
+void annals_data_keys_end(struct annals_data_keys *keys);
+
 /*
  * A request for a data key. The caller fills the first part, zeroes the second, and keeps the
  * request and all it points to alive until it is done.

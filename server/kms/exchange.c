@@ -26,6 +26,7 @@ struct annals_exchanges {
   pthread_mutex_t lock;
   GQueue tasks;   /* under lock */
   bool is_ending; /* under lock */
+  bool is_over;   /* under lock: and the thread is to end */
   pthread_t thread;
   bool has_thread;
 };
@@ -82,11 +83,15 @@ static bool run_tasks(struct annals_exchanges *exchanges, bool all) {
   return any;
 }
 
-bool annals_exchanges_are_ending(struct annals_exchanges *exchanges) {
+static bool get(struct annals_exchanges *exchanges, const bool *flag) {
   pthread_mutex_lock(&exchanges->lock);
-  bool is_ending = exchanges->is_ending;
+  bool value = *flag;
   pthread_mutex_unlock(&exchanges->lock);
-  return is_ending;
+  return value;
+}
+
+bool annals_exchanges_are_ending(struct annals_exchanges *exchanges) {
+  return get(exchanges, &exchanges->is_ending);
 }
 
 /* --- libcurl --- */
@@ -208,20 +213,28 @@ static void wait_for_work(struct annals_exchanges *exchanges) {
   curl_multi_poll(exchanges->multi, NULL, 0, (int)wait_ms, NULL);
 }
 
-static void *run(void *context) {
-  struct annals_exchanges *exchanges = context;
-  while (!annals_exchanges_are_ending(exchanges)) {
-    run_tasks(exchanges, false);
-    int running;
-    curl_multi_perform(exchanges->multi, &running);
-    end_what_is_over(exchanges);
-    wait_for_work(exchanges);
-  }
+static void end_all(struct annals_exchanges *exchanges) {
   do {
     while (exchanges->under_way->len > 0) {
       end(exchanges, exchanges->under_way->pdata[0], CURLE_ABORTED_BY_CALLBACK);
     }
   } while (run_tasks(exchanges, true) || exchanges->under_way->len > 0);
+}
+
+static void *run(void *context) {
+  struct annals_exchanges *exchanges = context;
+  while (!get(exchanges, &exchanges->is_over)) {
+    if (annals_exchanges_are_ending(exchanges)) {
+      end_all(exchanges);
+    } else {
+      run_tasks(exchanges, false);
+    }
+    int running;
+    curl_multi_perform(exchanges->multi, &running);
+    end_what_is_over(exchanges);
+    wait_for_work(exchanges);
+  }
+  end_all(exchanges);
   return NULL;
 }
 
@@ -247,15 +260,24 @@ struct annals_exchanges *annals_exchanges_new(const char *ca_path, long connecti
   return exchanges;
 }
 
+static void set_ending(struct annals_exchanges *exchanges, bool is_over) {
+  pthread_mutex_lock(&exchanges->lock);
+  exchanges->is_ending = true;
+  exchanges->is_over = exchanges->is_over || is_over;
+  pthread_mutex_unlock(&exchanges->lock);
+  curl_multi_wakeup(exchanges->multi);
+}
+
+void annals_exchanges_end(struct annals_exchanges *exchanges) {
+  set_ending(exchanges, false);
+}
+
 void annals_exchanges_free(struct annals_exchanges *exchanges) {
   if (exchanges == NULL) {
     return;
   }
   if (exchanges->has_thread) {
-    pthread_mutex_lock(&exchanges->lock);
-    exchanges->is_ending = true;
-    pthread_mutex_unlock(&exchanges->lock);
-    curl_multi_wakeup(exchanges->multi);
+    set_ending(exchanges, true);
     pthread_join(exchanges->thread, NULL);
   }
   curl_multi_cleanup(exchanges->multi);

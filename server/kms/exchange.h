@@ -60,8 +60,11 @@ G_GNUC_WARN_UNUSED_RESULT
 struct annals_exchanges *annals_exchanges_new(const char *ca_path, long connections_max,
                                               GError **error);
 
-/* Ends what is under way, as without an answer; runs what waits, at once; then ends the thread. The
- * caller sees to it that nothing begins anew. NULL is fine. */
+/* Ends what is under way, as without an answer, and all that begins from now on; what waits is run
+ * at once. Threads: any. */
+void annals_exchanges_end(struct annals_exchanges *exchanges);
+
+/* The same, and ends the thread. The caller sees to it that nothing begins anew. NULL is fine. */
 void annals_exchanges_free(struct annals_exchanges *exchanges);
 
 /* Has run called on the thread. Threads: any. */
@@ -75,7 +78,7 @@ void annals_exchanges_run_later(struct annals_exchanges *exchanges, int64_t dela
 /* Begins an exchange. On the thread. on_done is called later, not before this has returned. */
 void annals_exchanges_begin(struct annals_exchanges *exchanges, struct annals_exchange *exchange);
 
-/* Tells whether annals_exchanges_free has been called: what fails is not to be tried again. On the
+/* Tells whether annals_exchanges_end has been called: what fails is not to be tried again. On the
  * thread. */
 bool annals_exchanges_are_ending(struct annals_exchanges *exchanges);
 

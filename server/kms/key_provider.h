@@ -76,6 +76,10 @@ struct annals_key_provider_ops {
   void (*rewrap)(struct annals_key_provider *provider, struct annals_key_call *call,
                  GBytes *wrapped, const char *from_key_id);
 
+  /* Has calls that wait for somebody else done with UNAVAILABLE, soon, and all that come: as when
+   * the server is to stop. May be NULL: there are none. Idempotent. */
+  void (*end)(struct annals_key_provider *provider);
+
   void (*free)(struct annals_key_provider *provider);
 };
 

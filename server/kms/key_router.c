@@ -64,6 +64,18 @@ static void router_rewrap(struct annals_key_provider *base, struct annals_key_ca
   }
 }
 
+static void end(struct annals_key_provider *provider) {
+  if (provider != NULL && provider->ops->end != NULL) {
+    provider->ops->end(provider);
+  }
+}
+
+static void router_end(struct annals_key_provider *base) {
+  struct router *router = (struct router *)base;
+  end(router->local);
+  end(router->aws);
+}
+
 static void router_free(struct annals_key_provider *base) {
   struct router *router = (struct router *)base;
   if (router->local != NULL) {
@@ -79,6 +91,7 @@ static const struct annals_key_provider_ops OPS = {
     .generate = router_generate,
     .unwrap = router_unwrap,
     .rewrap = router_rewrap,
+    .end = router_end,
     .free = router_free,
 };
 

@@ -227,7 +227,7 @@ static void read_status(long http_status, const char *error, const char *message
   bool is_throttled = http_status == HTTP_TOO_MANY;
   bool is_failure = http_status < HTTP_OK || http_status >= HTTP_SERVER_ERROR;
   *ret_advice = (struct annals_kms_advice){
-      .was_reached = !is_failure,
+      .works = !is_failure,
       .retry = is_throttled || is_failure,
   };
   g_autofree char *name =
@@ -247,7 +247,7 @@ static void read_json(long http_status, const json_t *root, struct annals_key_ca
     return;
   }
   *ret_advice = (struct annals_kms_advice){
-      .was_reached = true,
+      .works = true,
       .retry = meaning->retry,
       .renew = meaning->renew,
   };

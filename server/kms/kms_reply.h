@@ -35,9 +35,9 @@ void annals_kms_reply_read(char *text, size_t size, const struct annals_kms_expe
 
 /* What an error asks for beside telling the caller. */
 struct annals_kms_advice {
-  bool was_reached; /* KMS itself answered, and works */
-  bool retry;       /* the same call may succeed soon */
-  bool renew;       /* credentials were refused, which newer ones may not be */
+  bool works; /* KMS answered, and not that it failed */
+  bool retry; /* the same call may succeed soon */
+  bool renew; /* credentials were refused, which newer ones may not be */
 };
 
 /* Reads any other answer into status, key_state and message of the call. http_status 0: none came,

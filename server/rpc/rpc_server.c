@@ -445,6 +445,7 @@ static void stop_started(struct annals_rpc_server *server, int grace_ms) {
   struct timespec linger = in_ms(MIN(LINGER_MS, grace_ms));
   if (!done || !wait_until(server, is_quiet, &linger)) {
     grpc_server_cancel_all_calls(server->core);
+    annals_history_end_waits(server->history); /* who waits for a key does not hear of that */
     wait_until(server, is_quiet, NULL);
   }
 }

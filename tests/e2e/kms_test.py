@@ -2,6 +2,7 @@
 """Histories under a key of KMS: what it says reaches callers as AWS says it, and nothing is read
 or stored that the key is not good for."""
 
+import json
 import os
 import re
 import time
@@ -11,7 +12,7 @@ import grpc
 
 from annals.v1 import history_service_pb2
 from tests import unittest_xml
-from tests.e2e import annalsd, aws
+from tests.e2e import annalsd, aws, raw_http
 from tests.e2e.annalsd import WAIT_S, CallError, arn, passed, started
 from tests.e2e.fake_kms import Failure, FakeKms
 
@@ -176,19 +177,29 @@ class KmsTest(unittest.TestCase):
         self.assertIn(IN_REACH, self.server.log())
 
     def test_stops_while_kms_does_not_answer(self):
-        self.server.args += "--kms-timeout", "1"
+        self.append("another", [started()])
+        self.server.args += "--drain-timeout", "1"
         self.forget()
         self.kms.hanging.clear()
         answer = self.client.channel.unary_unary(
             "/annals.v1.HistoryService/GetExecutionHistory").future(
                 history_service_pb2.GetExecutionHistoryRequest(
                     execution_arn=arn("secret")).SerializeToString(), timeout=WAIT_S)
-        for _ in range(WAIT_S * 100):
-            if "Decrypt" in self.kms.calls:
-                break
-            time.sleep(0.01)
-        self.assertEqual(self.server.stop(), 0)
-        self.assertIsNotNone(answer.exception())
+        with raw_http.Connection(self.server.gateway) as connection:
+            connection.send(raw_http.request(json.dumps({"executionArn": arn("another")}).encode()))
+            for _ in range(WAIT_S * 100):
+                if self.kms.calls.count("Decrypt") == 2:
+                    break
+                time.sleep(0.01)
+            self.assertEqual(self.server.stop(), 0)
+            http = connection.answer()
+        # Nobody has waited for what KMS is given: five seconds an attempt, a minute in all.
+        self.assertRegex(answer.exception().details(),
+                         "^the key service of the history's key is not reached: "
+                         "KMS was not reached: Operation was aborted")
+        self.assertEqual((http.status, http.error[0]),
+                         (503, "com.amazon.coral.service#ServiceUnavailable"))
+        self.assertEqual(answer.exception().code(), grpc.StatusCode.UNAVAILABLE)
 
 
 if __name__ == "__main__":

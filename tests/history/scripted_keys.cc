@@ -39,6 +39,7 @@ ScriptedKeys::ScriptedKeys() {
           call->on_done(call);
         }
       },
+      nullptr,
       [](annals_key_provider *) {},
   };
   base_.provider.ops = &ops;

@@ -302,7 +302,7 @@ TEST_F(AwsKms, ACallTakesNoLongerThanItMay) {
   EXPECT_EQ(late.Message(), "there was no time left to ask KMS");
 }
 
-TEST_F(AwsKms, IsLeftAloneWhenItIsNotReached) {
+TEST_F(AwsKms, IsLeftAloneWhenItFails) {
   options_.attempts_max = 1;
   options_.breaker_failures_max = 2;
   options_.breaker_open_us = 3600 * static_cast<int64_t>(G_USEC_PER_SEC);
@@ -314,8 +314,36 @@ TEST_F(AwsKms, IsLeftAloneWhenItIsNotReached) {
   EXPECT_EQ(annals_aws_kms_breaker(provider_), ANNALS_BREAKER_OPEN);
   KeyCall call;
   EXPECT_EQ(call.Generate(Provider()).Wait().Message(),
-            "KMS was not reached several times in a row, and is left alone for a while");
+            "KMS failed several times in a row, and is left alone for a while");
   EXPECT_EQ(server_.Requests().size(), 2U);
+}
+
+TEST_F(AwsKms, IsLeftAloneForWhatItFailsAtAndNotForWhatItRefuses) {
+  options_.attempts_max = 1;
+  options_.breaker_failures_max = 2;
+  options_.breaker_open_us = 3600 * static_cast<int64_t>(G_USEC_PER_SEC);
+  const struct {
+    int status;
+    const char *type;
+    enum annals_breaker_state state;
+  } cases[] = {
+      {400, "ThrottlingException", ANNALS_BREAKER_CLOSED},
+      {400, "AccessDeniedException", ANNALS_BREAKER_CLOSED},
+      {400, "DisabledException", ANNALS_BREAKER_CLOSED},
+      {400, "SomethingNew", ANNALS_BREAKER_CLOSED},
+      {500, "KeyUnavailableException", ANNALS_BREAKER_CLOSED},
+      {503, "DependencyTimeoutException", ANNALS_BREAKER_OPEN},
+      {500, "KMSInternalException", ANNALS_BREAKER_OPEN},
+  };
+  for (const auto &it : cases) {
+    server_.Say({error(it.status, it.type, "no")});
+    for (int i = 0; i < 2; i++) {
+      KeyCall call;
+      EXPECT_NE(call.Generate(Provider()).Wait().Status(), ANNALS_KEY_OK);
+    }
+    EXPECT_EQ(annals_aws_kms_breaker(provider_), it.state) << it.type;
+    provider_->ops->free(g_steal_pointer(&provider_));
+  }
 }
 
 TEST_F(AwsKms, IsTriedAgainLater) {
@@ -353,6 +381,22 @@ TEST_F(AwsKms, FreeingEndsWhatWaitsToBeTriedAgain) {
   server_.WaitForRequests(1);
   provider_->ops->free(g_steal_pointer(&provider_));
   EXPECT_EQ(call.Wait().Status(), ANNALS_KEY_UNAVAILABLE);
+}
+
+TEST_F(AwsKms, EndsWhatIsUnderWayAndAllThatComes) {
+  server_.Say({{200, "", true}});
+  KeyCall under_way;
+  under_way.Generate(Provider());
+  server_.WaitForRequests(1);
+  provider_->ops->end(provider_);
+  EXPECT_EQ(under_way.Wait().Status(), ANNALS_KEY_UNAVAILABLE);
+  for (int i = 0; i < 2; i++) {
+    KeyCall late;
+    EXPECT_EQ(late.Generate(provider_).Wait().Status(), ANNALS_KEY_UNAVAILABLE);
+    EXPECT_EQ(late.Message(), "the server is stopping");
+    provider_->ops->end(provider_);
+  }
+  EXPECT_EQ(server_.Requests().size(), 1U);
 }
 
 TEST_F(AwsKms, NobodyIsThere) {

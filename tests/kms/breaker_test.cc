@@ -14,8 +14,8 @@ class Breaker : public testing::Test {
   bool Admit() {
     return annals_breaker_admit(&breaker_, now_us_);
   }
-  void Note(bool was_reached) {
-    annals_breaker_note(&breaker_, was_reached, now_us_);
+  void Note(bool works) {
+    annals_breaker_note(&breaker_, works, now_us_);
   }
   void Open() {
     for (int i = 0; i < 3; i++) {

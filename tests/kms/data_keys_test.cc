@@ -36,7 +36,7 @@ struct FakeProvider {
         [](annals_key_provider *self, annals_key_call *call, GBytes *wrapped) {
           reinterpret_cast<FakeProvider *>(self)->Take(call, wrapped);
         },
-        nullptr, nullptr};
+        nullptr, nullptr, nullptr};
     base.ops = &ops;
   }
 

@@ -21,6 +21,7 @@ struct Named {
         [](annals_key_provider *self, annals_key_call *call, GBytes *, const char *) {
           Say(self, call, "rewrap");
         },
+        [](annals_key_provider *self) { reinterpret_cast<Named *>(self)->name += " (ended)"; },
         [](annals_key_provider *self) {
           auto *named = reinterpret_cast<Named *>(self);
           *named->is_freed = true;
@@ -96,6 +97,15 @@ TEST_F(KeyRouter, WhatIsNotThereIsUnavailable) {
   EXPECT_EQ(aws.Unwrap(router_, "x").Message(),
             "this server does not ask AWS KMS (--kms-region, --kms-endpoint)");
   EXPECT_EQ(aws.State(), "UNAVAILABLE");
+}
+
+TEST_F(KeyRouter, EndsBoth) {
+  Make(true, true);
+  router_->ops->end(router_);
+  KeyCall local("local:main");
+  EXPECT_EQ(local.Generate(router_).Arn(), "local (ended) generate");
+  KeyCall aws("alias/main");
+  EXPECT_EQ(aws.Generate(router_).Arn(), "aws (ended) generate");
 }
 
 }  // namespace
