@@ -165,7 +165,7 @@ NOT_SERIALIZED = {
     "single_quotes": (b"{'maxResults':1}", "line 1, column "),
     "member_without_quotes": (b"{maxResults:1}", "line 1, column "),
     "not_a_number": (b'{"maxResults":NaN}', "line 1, column "),
-    "infinite": (b'{"maxResults":1E400}', "line 1, column "),
+    "infinite": (b'{"maxResults":1E400}', "maxResults: expected an integer of 32 bits"),
     "leading_zero": (b'{"maxResults":01}', "line 1, column "),
     "leading_plus": (b'{"maxResults":+1}', "line 1, column "),
     "hexadecimal": (b'{"maxResults":0x10}', "line 1, column "),
