@@ -1,6 +1,5 @@
 #include "proto/buffer.h"
 
-#include <malloc.h>
 #include <string.h>
 
 enum { CAP_MIN = 256 };
@@ -9,14 +8,7 @@ void annals_buffer_init(struct annals_buffer *buffer, size_t max) {
   *buffer = (struct annals_buffer){.max = max};
 }
 
-static void wipe(struct annals_buffer *buffer) {
-  if (buffer->secret && buffer->data != NULL) {
-    explicit_bzero(buffer->data, buffer->cap);
-  }
-}
-
 void annals_buffer_clear(struct annals_buffer *buffer) {
-  wipe(buffer);
   g_free(buffer->data);
   annals_buffer_init(buffer, buffer->max);
 }
@@ -26,26 +18,13 @@ void annals_buffer_reset(struct annals_buffer *buffer) {
   buffer->failed = false;
 }
 
-/* What realloc leaves behind where it moves the bytes cannot be wiped. */
-static uint8_t *move(struct annals_buffer *buffer, size_t cap) {
-  uint8_t *data = g_try_malloc(cap);
-  if (data != NULL && buffer->len > 0) {
-    memcpy(data, buffer->data, buffer->len);
-  }
-  if (data != NULL) {
-    wipe(buffer);
-    g_free(buffer->data);
-  }
-  return data;
-}
-
 static bool enlarge(struct annals_buffer *buffer, size_t need) {
   size_t cap = MAX(buffer->cap, (size_t)CAP_MIN);
   while (cap < need) {
     cap *= 2;
   }
   cap = MIN(cap, buffer->max);
-  uint8_t *data = buffer->secret ? move(buffer, cap) : g_try_realloc(buffer->data, cap);
+  uint8_t *data = g_try_realloc(buffer->data, cap);
   if (data == NULL) {
     return false;
   }
@@ -64,17 +43,6 @@ uint8_t *annals_buffer_grow(struct annals_buffer *buffer, size_t size) {
 
 void annals_buffer_append_text(struct annals_buffer *buffer, const char *text) {
   annals_buffer_append(buffer, text, strlen(text));
-}
-
-static void free_secret(void *bytes) {
-  if (bytes != NULL) {
-    explicit_bzero(bytes, malloc_usable_size(bytes));
-    g_free(bytes);
-  }
-}
-
-GDestroyNotify annals_buffer_free_func(const struct annals_buffer *buffer) {
-  return buffer->secret ? free_secret : g_free;
 }
 
 uint8_t *annals_buffer_steal(struct annals_buffer *buffer, size_t *ret_len) {

@@ -24,8 +24,6 @@ struct annals_buffer {
   size_t cap;
   size_t max;
   bool failed;
-  bool secret; /* bytes are wiped before their memory goes back; the owner sets it when it is empty
-                */
 };
 
 /* Prepares an empty buffer that may hold up to max bytes. Allocates nothing. */
@@ -71,14 +69,10 @@ static inline void annals_buffer_append_byte(struct annals_buffer *buffer, uint8
 /* Appends a string without its NUL. */
 void annals_buffer_append_text(struct annals_buffer *buffer, const char *text);
 
-/* Gives what frees the bytes once they are handed over: it wipes what is secret. */
-GDestroyNotify annals_buffer_free_func(const struct annals_buffer *buffer);
-
 /*
  * Hands the bytes over; the buffer is empty afterwards.
  *
- * Memory: the caller frees the result with g_free(), or as annals_buffer_free_func() said. NULL
- * when nothing was ever reserved.
+ * Memory: the caller frees the result with g_free(). NULL when nothing was ever reserved.
  */
 G_GNUC_WARN_UNUSED_RESULT
 uint8_t *annals_buffer_steal(struct annals_buffer *buffer, size_t *ret_len);

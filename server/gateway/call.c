@@ -131,12 +131,11 @@ static enum MHD_Result answer(struct annals_call *call) {
     call->close = true;
   }
   size_t size;
-  GDestroyNotify free_bytes = annals_buffer_free_func(&body);
   uint8_t *bytes = annals_buffer_steal(&body, &size);
   struct MHD_Response *response =
-      MHD_create_response_from_buffer_with_free_callback(size, bytes, free_bytes);
+      MHD_create_response_from_buffer_with_free_callback(size, bytes, g_free);
   if (response == NULL) {
-    free_bytes(bytes);
+    g_free(bytes);
     return MHD_NO;
   }
   enum MHD_Result result =

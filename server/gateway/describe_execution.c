@@ -59,7 +59,6 @@ static void finish(struct annals_operation_run *run) {
   struct annals_buffer text;
   annals_buffer_init(&message, ANNALS_EXECUTION_DESCRIPTION_BYTES_MAX);
   annals_buffer_init(&text, TEXT_BYTES_MAX);
-  message.secret = text.secret = *describe->execution.kms_key_id != '\0';
   bool ok = write_text(run, &message, &text);
   text.failed = text.failed || message.failed;
   if (!ok && !text.failed) {

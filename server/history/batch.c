@@ -237,7 +237,6 @@ bool annals_batch_encrypt(const struct annals_batch *batch, size_t first,
   struct annals_buffer plain;
   bool ok = true;
   annals_buffer_init(&plain, ANNALS_BATCH_FRAMES_BYTES_MAX);
-  plain.secret = true;
   for (size_t i = first; ok && i < batch->event_count; i++) {
     const struct annals_batch_event *event = &batch->events[i];
     annals_buffer_reset(&plain);

@@ -9,9 +9,8 @@ void annals_decryptor_begin(struct annals_decryptor *decryptor, struct annals_hi
 }
 
 static void begin_event(struct annals_decryptor *decryptor) {
-  if (!decryptor->plain.secret) {
+  if (decryptor->plain.max == 0) {
     annals_buffer_init(&decryptor->plain, ANNALS_BATCH_FRAMES_BYTES_MAX);
-    decryptor->plain.secret = true;
   }
   annals_buffer_reset(&decryptor->plain);
 }

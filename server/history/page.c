@@ -163,7 +163,6 @@ static bool take_event(struct annals_page *page, const struct annals_frame *fram
     if (!decrypt_event(page, frame, &plain)) {
       return false;
     }
-    page->events.secret = true;
     frame = &plain;
   }
   size_t len = page->events.len;

@@ -80,7 +80,6 @@ static bool decrypt(struct annals_watch *watch, const struct annals_frame *frame
                     struct annals_frame *ret_plain) {
   switch (annals_decryptor_read(&watch->decryptor, watch->next_id, frame, ret_plain)) {
     case ANNALS_DECRYPTED:
-      watch->events.secret = true;
       return true;
     case ANNALS_DECRYPTED_NEEDS_KEY:
       watch->has_more = true;

@@ -16,7 +16,6 @@ static void reply(struct annals_rpc_call *call) {
   }
   struct annals_buffer message;
   annals_buffer_init(&message, ANNALS_EXECUTION_DESCRIPTION_BYTES_MAX);
-  message.secret = *describe->execution.kms_key_id != '\0';
   annals_execution_append_description(&message, describe);
   annals_execution_append_own(&message, describe);
   annals_rpc_call_reply(call, &message);

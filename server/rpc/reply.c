@@ -42,9 +42,8 @@ bool annals_rpc_call_put_message(struct annals_rpc_call *call, struct annals_buf
   }
   annals_series_add(call->meter->response_bytes, (int64_t)message->len);
   size_t size;
-  GDestroyNotify free_bytes = annals_buffer_free_func(message);
   uint8_t *bytes = annals_buffer_steal(message, &size);
-  grpc_slice slice = grpc_slice_new(bytes, size, free_bytes);
+  grpc_slice slice = grpc_slice_new(bytes, size, g_free);
   call->message = grpc_raw_byte_buffer_create(&slice, 1);
   grpc_slice_unref(slice);
   return true;

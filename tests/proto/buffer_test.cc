@@ -57,26 +57,4 @@ TEST(Buffer, StealHandsTheBytesOver) {
   annals_buffer_clear(&buffer);
 }
 
-TEST(Buffer, MovesWhatIsSecretWithoutLosingAny) {
-  annals_buffer buffer;
-  annals_buffer_init(&buffer, 100000);
-  EXPECT_EQ(annals_buffer_free_func(&buffer), &g_free);
-  buffer.secret = true;
-  std::string all;
-  for (int i = 0; i < 1000; i++) {
-    const std::string text = std::to_string(i);
-    annals_buffer_append(&buffer, text.data(), text.size());
-    all += text;
-  }
-  EXPECT_EQ(std::string(reinterpret_cast<char *>(buffer.data), buffer.len), all);
-  GDestroyNotify free_bytes = annals_buffer_free_func(&buffer);
-  size_t size;
-  uint8_t *bytes = annals_buffer_steal(&buffer, &size);
-  EXPECT_EQ(size, all.size());
-  EXPECT_NE(free_bytes, &g_free);
-  free_bytes(bytes);
-  free_bytes(nullptr);
-  EXPECT_FALSE(buffer.secret);
-}
-
 }  // namespace
