@@ -27,6 +27,29 @@ static enum annals_decrypted end_event(const struct annals_decryptor *decryptor,
   return ok ? ANNALS_DECRYPTED : ANNALS_DECRYPTED_DAMAGED;
 }
 
+static struct annals_event_cipher *add_cipher(struct annals_decryptor *decryptor, int64_t data_key,
+                                              const struct annals_data_key *key) {
+  struct annals_event_cipher *cipher = annals_event_cipher_new(
+      annals_history_options(decryptor->history)->schema, decryptor->fetch.execution_arn);
+  annals_event_cipher_set_key(cipher, data_key, annals_data_key_bytes(key));
+  decryptor->ciphers[decryptor->cipher_count++] = cipher;
+  return cipher;
+}
+
+/* Takes a key that was read with before, and is in memory still: its record is not asked for. */
+static struct annals_event_cipher *find_known(struct annals_decryptor *decryptor,
+                                              int64_t data_key) {
+  struct annals_data_keys *keys = annals_history_options(decryptor->history)->data_keys;
+  if (keys == NULL || decryptor->doubted || annals_decryptor_is_full(decryptor)) {
+    return NULL;
+  }
+  struct annals_data_key *key =
+      annals_data_keys_find(keys, decryptor->fetch.execution_arn, data_key);
+  struct annals_event_cipher *cipher = key != NULL ? add_cipher(decryptor, data_key, key) : NULL;
+  annals_data_key_unref(key);
+  return cipher;
+}
+
 static struct annals_event_cipher *find(const struct annals_decryptor *decryptor,
                                         int64_t data_key) {
   for (size_t i = decryptor->cipher_count; i > 0; i--) {
@@ -48,6 +71,9 @@ enum annals_decrypted annals_decryptor_read(struct annals_decryptor *decryptor, 
                                             struct annals_frame *ret_plain) {
   struct annals_event_cipher *cipher = find(decryptor, frame->data_key);
   decryptor->wanted = frame->data_key;
+  if (cipher == NULL) {
+    cipher = find_known(decryptor, frame->data_key);
+  }
   if (cipher == NULL) {
     return ANNALS_DECRYPTED_NEEDS_KEY;
   }
@@ -113,10 +139,7 @@ GError *annals_decryptor_take_key(struct annals_decryptor *decryptor) {
       drop_ciphers(decryptor);
       decryptor->evicted = true;
     }
-    struct annals_event_cipher *cipher = annals_event_cipher_new(
-        annals_history_options(decryptor->history)->schema, fetch->execution_arn);
-    annals_event_cipher_set_key(cipher, fetch->ordinal, annals_data_key_bytes(fetch->key));
-    decryptor->ciphers[decryptor->cipher_count++] = cipher;
+    add_cipher(decryptor, fetch->ordinal, fetch->key);
   }
   decryptor->wanted = 0;
   annals_key_fetch_clear(fetch);

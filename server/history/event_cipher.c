@@ -148,10 +148,18 @@ static void take_rest_of_map(struct annals_wire_reader *reader, uint32_t number)
   }
 }
 
+/* Copies what stands between two places. */
+static void copy(const struct walk *walk, const uint8_t *from, const uint8_t *to) {
+  if (from != to) {
+    annals_buffer_append(walk->out, from, (size_t)(to - from));
+  }
+}
+
 static bool walk_details(const struct walk *walk, const struct annals_field *details,
                          const struct annals_wire_field *whole) {
   struct annals_wire_reader reader = {whole->bytes, whole->bytes + whole->size};
   struct annals_wire_field wire;
+  const uint8_t *kept = reader.at; /* and what follows is to be copied */
   for (const uint8_t *start = reader.at; start != reader.end; start = reader.at) {
     if (annals_wire_next(&reader, &wire) != ANNALS_WIRE_FIELD) {
       return false;
@@ -161,9 +169,9 @@ static bool walk_details(const struct walk *walk, const struct annals_field *det
       return false;
     }
     if (!field->secret) {
-      annals_buffer_append(walk->out, start, (size_t)(reader.at - start));
       continue;
     }
+    copy(walk, kept, start);
     struct member member = {field, {0}, wire.bytes, wire.size};
     member.place = (struct place){GUINT64_TO_BE((uint64_t)walk->event_id),
                                   GUINT32_TO_BE(details->number), GUINT32_TO_BE(field->number)};
@@ -175,32 +183,37 @@ static bool walk_details(const struct walk *walk, const struct annals_field *det
     if (walk->cipher != NULL && !walk->take(walk->cipher, &member, walk->out)) {
       return false;
     }
+    kept = reader.at;
   }
+  copy(walk, kept, reader.end);
   return true;
 }
 
 static bool walk_event(const struct walk *walk, const uint8_t *event, size_t size) {
+  const struct annals_message *message = annals_schema_event(walk->schema);
   struct annals_wire_reader reader = {event, event + size};
   struct annals_wire_field wire;
+  const uint8_t *kept = reader.at; /* as above */
   for (const uint8_t *start = reader.at; start != reader.end; start = reader.at) {
     if (annals_wire_next(&reader, &wire) != ANNALS_WIRE_FIELD) {
       return false;
     }
-    const struct annals_field *field =
-        annals_message_field(annals_schema_event(walk->schema), wire.number);
+    const struct annals_field *field = annals_message_field(message, wire.number);
     if (field == NULL || (field->details && wire.type != ANNALS_WIRE_BYTES)) {
       return false;
     }
     if (!field->details) {
-      annals_buffer_append(walk->out, start, (size_t)(reader.at - start));
       continue;
     }
+    copy(walk, kept, start);
     size_t from = walk->out->len;
     if (!walk_details(walk, field, &wire)) {
       return false;
     }
     annals_wire_wrap(walk->out, from, wire.number);
+    kept = reader.at;
   }
+  copy(walk, kept, reader.end);
   return true;
 }
 

@@ -159,6 +159,8 @@ static bool settle(struct annals_key_fetch *fetch) {
         .created_at_ms = annals_history_now_us(fetch->history) / 1000,
         .first_event_id = fetch->event_id,
     });
+  } else if (fetch->event_id == 0) {
+    annals_data_key_set_number(fetch->key, fetch->ordinal);
   }
   return false;
 }

@@ -21,6 +21,27 @@ static gboolean equal_identity(gconstpointer a, gconstpointer b) {
                             : strcmp(x->key_id, y->key_id) == 0;
 }
 
+/* What keys are found by: of a key that has entries, or asked for. */
+struct numbered {
+  const char *context_value;
+  int64_t number;
+};
+
+static struct numbered numbered_of(const struct annals_data_key *key) {
+  return (struct numbered){key->entries[0]->identity.context_value, key->number};
+}
+
+static guint hash_numbered(gconstpointer key) {
+  const struct numbered *numbered = key;
+  return g_str_hash(numbered->context_value) ^ g_int64_hash(&numbered->number);
+}
+
+static gboolean equal_numbered(gconstpointer a, gconstpointer b) {
+  const struct numbered *x = a;
+  const struct numbered *y = b;
+  return x->number == y->number && strcmp(x->context_value, y->context_value) == 0;
+}
+
 static void free_entry(gpointer data) {
   struct annals_key_entry *entry = data;
   g_free((char *)entry->identity.key_id);
@@ -36,6 +57,7 @@ bool annals_data_key_table_init(struct annals_data_key_table *table, size_t keys
   /* Failures are not worth more than this. */
   *table = (struct annals_data_key_table){.entries_max = 4 * keys_max};
   table->entries = g_hash_table_new_full(hash_identity, equal_identity, NULL, free_entry);
+  table->numbers = g_hash_table_new_full(hash_numbered, equal_numbered, g_free, NULL);
   g_queue_init(&table->by_use);
   table->pool = annals_locked_pool_new(ANNALS_DATA_KEY_BYTES, keys_max, error);
   return table->pool != NULL;
@@ -47,6 +69,7 @@ void annals_data_key_table_clear(struct annals_data_key_table *table) {
   }
   g_assert(table->key_count == 0);
   g_hash_table_unref(table->entries);
+  g_hash_table_unref(table->numbers);
   annals_locked_pool_free(table->pool);
 }
 
@@ -104,6 +127,38 @@ void annals_data_key_table_set(struct annals_data_key_table *table, struct annal
   }
 }
 
+static void drop_number(struct annals_data_key_table *table, struct annals_data_key *key) {
+  if (key->number != 0) {
+    struct numbered numbered = numbered_of(key);
+    g_hash_table_remove(table->numbers, &numbered);
+    key->number = 0;
+  }
+}
+
+void annals_data_key_table_set_number(struct annals_data_key_table *table,
+                                      struct annals_data_key *key, int64_t number) {
+  if (key->entries[0] == NULL || key->number == number) {
+    return;
+  }
+  drop_number(table, key);
+  const char *context_value = key->entries[0]->identity.context_value;
+  struct annals_data_key *other = annals_data_key_table_find_number(table, context_value, number);
+  if (other != NULL) {
+    drop_number(table, other);
+  }
+  key->number = number;
+  struct numbered *numbered = g_new(struct numbered, 1);
+  *numbered = numbered_of(key);
+  g_hash_table_insert(table->numbers, numbered, key);
+}
+
+struct annals_data_key *annals_data_key_table_find_number(struct annals_data_key_table *table,
+                                                          const char *context_value,
+                                                          int64_t number) {
+  const struct numbered numbered = {context_value, number};
+  return g_hash_table_lookup(table->numbers, &numbered);
+}
+
 void annals_data_key_table_touch(struct annals_data_key_table *table, struct annals_data_key *key) {
   g_queue_unlink(&table->by_use, &key->link);
   g_queue_push_tail_link(&table->by_use, &key->link);
@@ -111,6 +166,7 @@ void annals_data_key_table_touch(struct annals_data_key_table *table, struct ann
 
 void annals_data_key_table_drop(struct annals_data_key_table *table, struct annals_data_key *key) {
   g_queue_unlink(&table->by_use, &key->link);
+  drop_number(table, key);
   for (size_t i = 0; i < G_N_ELEMENTS(key->entries); i++) {
     if (key->entries[i] != NULL) {
       annals_data_key_table_remove(table, key->entries[i]);

@@ -49,6 +49,7 @@ struct annals_data_key {
   int64_t asked_us;
   int64_t until_us;
   size_t holder_count;
+  int64_t number;                      /* 0: it has none */
   struct annals_key_entry *entries[2]; /* NULL: none. Without any, it goes with its last holder. */
   GList link;                          /* in by_use, while it has entries */
 };
@@ -56,6 +57,7 @@ struct annals_data_key {
 struct annals_data_key_table {
   struct annals_locked_pool *pool;
   GHashTable *entries; /* identity -> entry, which it owns */
+  GHashTable *numbers; /* context and number -> key */
   GQueue by_use;       /* keys; the one used longest ago first */
   size_t key_count;    /* those that wait for their holders, too */
   size_t entries_max;
@@ -85,6 +87,14 @@ uint8_t *annals_data_key_table_take_slot(struct annals_data_key_table *table);
 /* Gives an entry its key, which has been filled in but for what is the table's. */
 void annals_data_key_table_set(struct annals_data_key_table *table, struct annals_key_entry *entry,
                                struct annals_data_key *key);
+
+/* Gives a key its number, unless it has no entries; takes it from another one. */
+void annals_data_key_table_set_number(struct annals_data_key_table *table,
+                                      struct annals_data_key *key, int64_t number);
+/* NULL: there is none. */
+struct annals_data_key *annals_data_key_table_find_number(struct annals_data_key_table *table,
+                                                          const char *context_value,
+                                                          int64_t number);
 
 /* Takes note that a key was used. */
 void annals_data_key_table_touch(struct annals_data_key_table *table, struct annals_data_key *key);

@@ -346,6 +346,21 @@ bool annals_data_keys_request(struct annals_data_keys *keys,
   return flight == NULL ? is_answered : fly(keys, flight, request->wrapped);
 }
 
+struct annals_data_key *annals_data_keys_find(struct annals_data_keys *keys,
+                                              const char *context_value, int64_t number) {
+  pthread_mutex_lock(&keys->lock);
+  struct annals_data_key *key =
+      annals_data_key_table_find_number(&keys->table, context_value, number);
+  if (key != NULL && now_us(keys) < key->until_us) {
+    annals_data_key_table_touch(&keys->table, key);
+    key->holder_count++;
+  } else {
+    key = NULL;
+  }
+  pthread_mutex_unlock(&keys->lock);
+  return key;
+}
+
 void annals_data_keys_forget(struct annals_data_keys *keys, const char *context_value) {
   pthread_mutex_lock(&keys->lock);
   annals_data_key_table_forget(&keys->table, context_value);
@@ -396,6 +411,13 @@ void annals_data_key_unref(struct annals_data_key *key) {
 
 const uint8_t *annals_data_key_bytes(const struct annals_data_key *key) {
   return key->bytes;
+}
+
+void annals_data_key_set_number(struct annals_data_key *key, int64_t number) {
+  g_assert(number > 0);
+  pthread_mutex_lock(&key->keys->lock);
+  annals_data_key_table_set_number(&key->keys->table, key, number);
+  pthread_mutex_unlock(&key->keys->lock);
 }
 
 GBytes *annals_data_key_wrapped(const struct annals_data_key *key) {

@@ -101,6 +101,16 @@ G_GNUC_WARN_UNUSED_RESULT
 bool annals_data_keys_request(struct annals_data_keys *keys,
                               struct annals_data_key_request *request);
 
+/*
+ * Finds a key that is in memory by the number that it was given, among those of a context.
+ *
+ * Returns NULL where there is none whose period goes on. Memory: annals_data_key_unref.
+ * Cost: a look-up.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+struct annals_data_key *annals_data_keys_find(struct annals_data_keys *keys,
+                                              const char *context_value, int64_t number);
+
 /* Forgets all keys of a context at once, as when its histories are shredded: those that are held
  * are wiped when they are let go. */
 void annals_data_keys_forget(struct annals_data_keys *keys, const char *context_value);
@@ -120,6 +130,9 @@ void annals_data_key_unref(struct annals_data_key *key);
 /* Gives the ANNALS_DATA_KEY_BYTES of the key, in locked memory, while it is held. No copy of them
  * may outlive the hold. */
 const uint8_t *annals_data_key_bytes(const struct annals_data_key *key);
+
+/* Gives it a number, > 0, to find it by, as no other of its context has then. */
+void annals_data_key_set_number(struct annals_data_key *key, int64_t number);
 
 /* Gives its wrapped form, the key's. */
 GBytes *annals_data_key_wrapped(const struct annals_data_key *key);

@@ -114,6 +114,20 @@ TEST_F(EncryptionTest, ReadsPagesOfManyDataKeys) {
   EXPECT_EQ(retried.already_stored, 20);
 }
 
+TEST_F(EncryptionTest, AsksForNoRecordOfAKeyThatItHas) {
+  ASSERT_TRUE(Append(Chain(3, kInput), kArn, Encrypted()).ok);
+  EXPECT_EQ(All(), Canonicals(Chain(3, kInput)));
+  const int reads = annals_faulty_store_calls(store_, ANNALS_FAULTY_READ);
+  const int records = annals_faulty_store_calls(store_, ANNALS_FAULTY_GET_DATA_KEY);
+  EXPECT_EQ(All(), Canonicals(Chain(3, kInput)));
+  EXPECT_EQ(annals_faulty_store_calls(store_, ANNALS_FAULTY_READ), reads + 1);
+  EXPECT_EQ(annals_faulty_store_calls(store_, ANNALS_FAULTY_GET_DATA_KEY), records);
+  Pass(61);
+  EXPECT_EQ(All(), Canonicals(Chain(3, kInput)));
+  EXPECT_EQ(annals_faulty_store_calls(store_, ANNALS_FAULTY_GET_DATA_KEY), records + 2)
+      << "one to ask with, and one behind it";
+}
+
 TEST_F(EncryptionTest, TakesRetriesByWhatTheyMean) {
   const std::vector<std::string> events = Chain(5, kInput);
   ASSERT_TRUE(Append(events, kArn, Encrypted()).ok);

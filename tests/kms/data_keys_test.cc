@@ -182,6 +182,36 @@ TEST_F(DataKeys, AreAskedForOnce) {
   EXPECT_EQ(annals_data_keys_count(keys_), 1U);
 }
 
+TEST_F(DataKeys, AreFoundByTheirNumber) {
+  auto find = [&](const char *context, int64_t number) {
+    annals_data_key *key = annals_data_keys_find(keys_, context, number);
+    annals_data_key_unref(key);
+    return key;
+  };
+  annals_data_key *first = AskAndAnswer("one", "a")->base.key;
+  annals_data_key *second = AskAndAnswer("one", "b")->base.key;
+  EXPECT_EQ(find("one", 1), nullptr);
+  annals_data_key_set_number(first, 1);
+  annals_data_key_set_number(second, 2);
+  EXPECT_EQ(find("one", 1), first);
+  EXPECT_EQ(find("one", 2), second);
+  EXPECT_EQ(find("two", 1), nullptr);
+  annals_data_key_set_number(second, 1);
+  EXPECT_EQ(find("one", 1), second) << "as it was said last";
+  EXPECT_EQ(find("one", 2), nullptr);
+  annals_data_key_set_number(second, 1);
+  annals_data_key_set_number(first, 2);
+  now_us_ += 60 * kSecond;
+  EXPECT_EQ(find("one", 1), nullptr) << "its period is over";
+  now_us_ -= 60 * kSecond;
+  EXPECT_EQ(find("one", 2), first);
+  annals_data_keys_forget(keys_, "one");
+  EXPECT_EQ(find("one", 1), nullptr);
+  EXPECT_EQ(find("one", 2), nullptr);
+  annals_data_key_set_number(first, 2);
+  EXPECT_EQ(find("one", 2), nullptr) << "it was forgotten";
+}
+
 TEST_F(DataKeys, AreOfOneContextAndOneKey) {
   AskAndAnswer("one");
   EXPECT_EQ(AskAndAnswer("two")->Bytes(), std::string(32, 'b'));
