@@ -38,6 +38,12 @@ def reason_row(name, grpc, aws, http, retry_ms, meaning):
         name, GRPC_CODES[int(grpc)], aws or "–", http if aws else "–", retry, meaning)
 
 
+def anchors(text):
+    """What links may name of a document: its headings, as they are known by."""
+    return {re.sub(r"[^\w\- ]", "", line.lstrip("# ").lower()).replace(" ", "-")
+            for line in text.splitlines() if line.startswith("#")}
+
+
 class ReadmeTest(unittest.TestCase):
     def setUp(self):
         self.readme = read("README.md")
@@ -69,8 +75,14 @@ class ReadmeTest(unittest.TestCase):
         self.assertIn("```\n" + text.strip() + "\n```\n", self.readme)
 
     def test_links(self):
-        for path in re.findall(r"\]\(([^)#:]+)\)", self.readme):
-            self.assertTrue(os.path.exists(path), path)
+        for path, anchor in re.findall(r"\]\(([^)#:]*)#?([^):]*)\)", self.readme):
+            self.assertTrue(os.path.exists(path or "README.md"), path)
+            if anchor:
+                self.assertIn(anchor, anchors(read(path) if path else self.readme))
+
+    def test_links_of_the_guide(self):
+        for anchor in re.findall(r"\]\(\.\./README\.md#([^)]*)\)", read("deploy/README.md")):
+            self.assertIn(anchor, anchors(self.readme))
 
 
 if __name__ == "__main__":
