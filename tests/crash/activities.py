@@ -231,7 +231,9 @@ class Repair(Migration):
 
     def damage_table(self, store):
         """Changes a byte in a table of records or listings. Returns whether there was one."""
-        names = [name for name in sorted(os.listdir(store)) if name.endswith(".sst")]
+        # A table that was being written when the power failed may have nothing in it.
+        names = [name for name in sorted(os.listdir(store)) if name.endswith(".sst")
+                 and os.path.getsize(os.path.join(store, name)) > 1]
         for name in self.chance.sample(names, min(3, len(names))):
             path = os.path.join(store, name)
             offset = self.chance.randrange(os.path.getsize(path) // 2)
