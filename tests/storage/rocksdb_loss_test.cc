@@ -21,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-int flips = 4;  // of each store
+int flips = 3;  // of each store
 unsigned seed = 1;
 const int kFlipsOfLong = 100;
 
@@ -423,7 +423,7 @@ class RocksdbGoneTest : public RocksdbLossTest {
     const std::string good = ReadFile(path);
     ASSERT_LT(good.size(), 32768u);
     const std::vector<size_t> records = RecordsOf(good);
-    const size_t step = flips < kFlipsOfLong ? 4 : 1;  // from the last one on
+    const size_t step = flips < kFlipsOfLong ? 6 : 1;  // from the last one on
     for (size_t i = 1; i <= records.size(); i += step) {
       const size_t offset = records[records.size() - i];
       for (size_t size : {offset, offset + 9}) {
