@@ -36,6 +36,7 @@ struct item {
   gint ready; /* atomic: the store is done */
   int64_t started_us;
   size_t held_bytes;
+  size_t room_bytes; /* of admission */
   struct annals_buffer answer;
 };
 
@@ -72,6 +73,8 @@ static void answer(struct item *item, const GError *error) {
   annals_rpc_append_clear(&item->append);
   annals_rpc_call_unhold(item->call, item->held_bytes);
   item->held_bytes = 0;
+  annals_rpc_admission_give(item->call, item->room_bytes);
+  item->room_bytes = 0;
   item->phase = ANSWERED;
 }
 
@@ -105,6 +108,7 @@ static void run(struct item *item) {
     return;
   }
   item->held_bytes = call->request_bytes;
+  item->room_bytes = annals_rpc_admission_keep(call);
   item->phase = RUNNING;
   append->owner = item;
   append->on_done = on_done;

@@ -11,11 +11,7 @@
 #include "server/rpc/server_internal.h"
 #include "server/rpc/wakes.h"
 
-enum {
-  /* Room for a message whose size is not known yet: for all but the few that are refused anyway. */
-  MESSAGE_BYTES_RESERVED = 4 * 1024 * 1024,
-  PATH_BYTES_MAX = 200, /* of one that is not served, in the answer */
-};
+enum { PATH_BYTES_MAX = 200 }; /* of one that is not served, in the answer */
 
 static void on_accept(struct annals_rpc_tag *tag, bool ok);
 static void on_close(struct annals_rpc_tag *tag, bool ok);
@@ -30,16 +26,6 @@ bool annals_rpc_call_is_stream(const struct annals_rpc_call *call) {
 }
 
 /* --- life --- */
-
-/* Gives room back, and lets those in that it is enough for. */
-static void leave(struct annals_rpc_server *server, size_t bytes) {
-  struct annals_rpc_admission *admission = annals_rpc_server_admission(server);
-  struct annals_rpc_call *next;
-  while ((next = annals_rpc_admission_leave(admission, bytes, MESSAGE_BYTES_RESERVED)) != NULL) {
-    annals_rpc_call_wake_as(next, ANNALS_RPC_WOKEN_BY_ADMISSION);
-    bytes = 0;
-  }
-}
 
 static void call_free(struct annals_rpc_call *call) {
   if (call->state != NULL && call->method->release != NULL) {
@@ -64,7 +50,7 @@ static void call_free(struct annals_rpc_call *call) {
     grpc_call_unref(call->core);
   }
   annals_rpc_server_release(call->server, call->held_bytes);
-  leave(call->server, call->admitted_bytes);
+  annals_rpc_admission_give(call, call->admitted.bytes);
   annals_rpc_server_call_ended(call->server, call);
   g_free(call);
 }
@@ -157,27 +143,10 @@ static void run(struct annals_rpc_call *call) {
   annals_rpc_stream_open(call);
 }
 
-/* Receives the message of a call that has been let in. */
-static void receive_admitted(struct annals_rpc_call *call) {
-  call->admitted_bytes = MESSAGE_BYTES_RESERVED;
-  annals_rpc_call_start_receive(call);
-}
-
+/* Receives the message of a call now, or when there is room for it. */
 static void enter_admission(struct annals_rpc_call *call) {
-  struct annals_rpc_admission *admission = annals_rpc_server_admission(call->server);
-  call->waiting = true;
-  if (annals_rpc_admission_enter(admission, call, MESSAGE_BYTES_RESERVED)) {
-    call->waiting = false;
-    receive_admitted(call);
-  }
-}
-
-void annals_rpc_call_expire_waits(struct annals_rpc_server *server) {
-  struct annals_rpc_admission *admission = annals_rpc_server_admission(server);
-  gint64 now_us = g_get_monotonic_time();
-  struct annals_rpc_call *next;
-  while ((next = annals_rpc_admission_expire(admission, now_us, MESSAGE_BYTES_RESERVED)) != NULL) {
-    annals_rpc_call_wake_as(next, ANNALS_RPC_WOKEN_BY_ADMISSION);
+  if (annals_rpc_admission_enter(annals_rpc_server_admission(call->server), call)) {
+    annals_rpc_call_start_receive(call);
   }
 }
 
@@ -297,9 +266,9 @@ static void on_close(struct annals_rpc_tag *tag, bool ok) {
   (void)ok;
   if (call->cancelled) {
     annals_cancel_now(&call->cancel);
-    if (call->waiting &&
-        annals_rpc_admission_quit(annals_rpc_server_admission(call->server), call)) {
-      call->waiting = false;
+    if (!annals_rpc_call_is_stream(call) &&
+        annals_rpc_admission_quit(annals_rpc_server_admission(call->server), call) ==
+            ANNALS_RPC_WAITING) {
       fail_cancelled(call);
     }
   }
@@ -307,13 +276,12 @@ static void on_close(struct annals_rpc_tag *tag, bool ok) {
   annals_rpc_call_unref(call);
 }
 
-/* The first message of a bulky call, whose size is known now: what was reserved beyond it is for
- * others. */
-static void take_admitted(struct annals_rpc_call *call) {
-  size_t size = call->payload != NULL ? grpc_byte_buffer_length(call->payload) : 0;
-  call->admitted_bytes = MIN(size, (size_t)MESSAGE_BYTES_RESERVED);
-  leave(call->server, MESSAGE_BYTES_RESERVED - call->admitted_bytes);
-  run(call);
+/* Tells admission the size of what has come: what was reserved beyond it is for others. */
+static void tell_size(struct annals_rpc_call *call) {
+  if (!call->method->standard) {
+    size_t size = call->payload != NULL ? grpc_byte_buffer_length(call->payload) : 0;
+    annals_rpc_admission_arrive(annals_rpc_server_admission(call->server), call, size);
+  }
 }
 
 static void take_next(struct annals_rpc_call *call) {
@@ -334,10 +302,11 @@ static void take_next(struct annals_rpc_call *call) {
 static void on_receive(struct annals_rpc_tag *tag, bool ok) {
   struct annals_rpc_call *call = ANNALS_RPC_CALL_OF(tag, receive_tag);
   (void)ok; /* the message says it */
+  tell_size(call);
   if (annals_rpc_call_is_stream(call)) {
     take_next(call);
-  } else {
-    take_admitted(call);
+  } else if (!call->ended) {
+    run(call);
   }
   annals_rpc_stream_settle(call);
   annals_rpc_call_unref(call);
@@ -385,12 +354,24 @@ static void resume(struct annals_rpc_call *call, unsigned who) {
   }
 }
 
+/* A client that has the others wait for its message, which does not come. */
+static void give_up(struct annals_rpc_call *call) {
+  bool has_run = call->state != NULL;
+  if (!call->ended && !has_run) {
+    g_autoptr(GError) error =
+        annals_error_new(ANNALS_REASON_OVERLOADED, "the request has not come in time");
+    annals_rpc_call_fail(call, error);
+  }
+}
+
 /* Goes on with a call that has been woken. */
 static void rise(struct annals_rpc_call *call) {
   unsigned who = g_atomic_int_and(&call->woken, 0);
-  if ((who & ANNALS_RPC_WOKEN_BY_ADMISSION) != 0) {
-    call->waiting = false;
-    receive_admitted(call);
+  if ((who & ANNALS_RPC_WOKEN_BY_ADMISSION) != 0 && !call->ended) {
+    annals_rpc_call_start_receive(call);
+  }
+  if ((who & ANNALS_RPC_WOKEN_TO_GIVE_UP) != 0) {
+    give_up(call);
   }
   resume(call, who);
   if ((who & ANNALS_RPC_WOKEN_BY_SERVER) != 0) {

@@ -32,6 +32,7 @@
 #include "server/history/history.h"
 #include "server/ops/call_meter.h"
 #include "server/ops/trace.h"
+#include "server/rpc/admission.h"
 #include "server/rpc/caller.h"
 
 G_BEGIN_DECLS
@@ -114,17 +115,16 @@ struct annals_rpc_call {
   size_t held_bytes;         /* of the server's, for all that the call holds */
   size_t request_held_bytes; /* of those */
   size_t message_held_bytes; /* of those */
-  size_t admitted_bytes;     /* of the server's admission */
-  GList link;                /* among those that wait for admission, or among the streams */
-  GError *end_error;         /* a stream's, when it is ending; NULL: success */
-  bool counted;              /* among the server's calls */
-  bool waiting;              /* for admission */
-  bool listed;               /* among the server's streams */
-  bool opened;               /* the stream's initial metadata has been sent */
-  bool sending;              /* a message of the stream */
-  bool ending;               /* the stream, as the method wants */
-  bool stopping;             /* the stream, as the server stops */
-  bool ended;                /* the status has been sent */
+  struct annals_rpc_admitted admitted;
+  GList link;        /* among the streams */
+  GError *end_error; /* a stream's, when it is ending; NULL: success */
+  bool counted;      /* among the server's calls */
+  bool listed;       /* among the server's streams */
+  bool opened;       /* the stream's initial metadata has been sent */
+  bool sending;      /* a message of the stream */
+  bool ending;       /* the stream, as the method wants */
+  bool stopping;     /* the stream, as the server stops */
+  bool ended;        /* the status has been sent */
 };
 
 /*

@@ -28,7 +28,8 @@ enum {
   ANNALS_RPC_WOKEN_BY_METHOD = 1 << 0,
   ANNALS_RPC_WOKEN_BY_ADMISSION = 1 << 1,
   ANNALS_RPC_WOKEN_BY_SERVER = 1 << 2, /* it stops */
-  ANNALS_RPC_WOKEN_BY_DONE = 1 << 3,   /* and all bits above: how many operations are done */
+  ANNALS_RPC_WOKEN_TO_GIVE_UP = 1 << 3,
+  ANNALS_RPC_WOKEN_BY_DONE = 1 << 4, /* and all bits above: how many operations are done */
 };
 
 /* --- call.c: life --- */
@@ -54,9 +55,6 @@ void annals_rpc_call_unref(struct annals_rpc_call *call);
 
 /* Wakes a call, for what who tells. From any thread. */
 void annals_rpc_call_wake_as(struct annals_rpc_call *call, unsigned who);
-
-/* Lets in the calls that have waited long enough for admission. From any thread. */
-void annals_rpc_call_expire_waits(struct annals_rpc_server *server);
 
 bool annals_rpc_call_is_stream(const struct annals_rpc_call *call);
 

@@ -6,6 +6,7 @@
 #include "server/rpc/call_internal.h"
 #include "server/rpc/inflate.h"
 #include "server/rpc/rpc_server.h"
+#include "server/rpc/server_internal.h"
 
 enum {
   /* More than any question to health and reflection needs. */
@@ -109,6 +110,7 @@ void annals_rpc_call_release_request(struct annals_rpc_call *call) {
   if (annals_rpc_call_is_stream(call)) {
     annals_rpc_call_unhold(call, call->request_held_bytes);
     call->request_held_bytes = 0;
+    annals_rpc_admission_give(call, annals_rpc_admission_keep(call));
   }
 }
 
@@ -122,8 +124,11 @@ void annals_rpc_call_start_receive(struct annals_rpc_call *call) {
 }
 
 void annals_rpc_call_receive(struct annals_rpc_call *call) {
+  struct annals_rpc_admission *admission = annals_rpc_server_admission(call->server);
   annals_rpc_call_release_request(call);
-  if (!annals_rpc_call_is_stopping(call)) {
+  if (!annals_rpc_call_is_stopping(call) &&
+      (call->method->standard || annals_rpc_admission_pass(admission, call) ||
+       annals_rpc_admission_enter(admission, call))) {
     annals_rpc_call_start_receive(call);
   }
 }

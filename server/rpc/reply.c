@@ -74,6 +74,7 @@ static void send_end(struct annals_rpc_call *call, int code, const grpc_slice *t
 }
 
 void annals_rpc_call_end(struct annals_rpc_call *call, const GError *error) {
+  (void)annals_rpc_admission_quit(annals_rpc_server_admission(call->server), call);
   annals_rpc_meter_end(call, error);
   annals_rpc_report_end(call, error);
   if (error == NULL) {

@@ -36,6 +36,7 @@ enum {
   CALLS_DEFAULT = 4096,
   STREAMS_DEFAULT = 20000,
   HEARTBEAT_MS_DEFAULT = 30000,
+  RECEIVE_MS_DEFAULT = 10000,
 };
 
 enum phase { SERVING, DRAINING, HURRYING, STOPPING };
@@ -271,7 +272,7 @@ static void *poll(void *data) {
       tag->on(tag, event.success != 0);
     }
     if (annals_rpc_admission_has_waiting(&server->admission)) {
-      annals_rpc_call_expire_waits(server);
+      annals_rpc_admission_look(&server->admission, g_get_monotonic_time());
     }
     if (annals_rpc_heartbeat_due_us(&server->heartbeat) <= g_get_monotonic_time()) {
       annals_rpc_heartbeat_wake(&server->heartbeat);
@@ -294,7 +295,8 @@ static size_t or_default(size_t value, size_t initial) {
 
 static void set_limits(struct annals_rpc_server *server, const struct annals_rpc_options *options) {
   annals_rpc_admission_init(&server->admission,
-                            or_default(options->admitted_bytes_max, ADMITTED_BYTES_DEFAULT));
+                            or_default(options->admitted_bytes_max, ADMITTED_BYTES_DEFAULT),
+                            (int)or_default((size_t)options->receive_ms, RECEIVE_MS_DEFAULT));
   server->held_bytes_max = or_default(options->held_bytes_max, HELD_BYTES_DEFAULT);
   server->max[ANNALS_RPC_COUNTER_UNARY] = (unsigned)or_default(options->calls_max, CALLS_DEFAULT);
   server->max[ANNALS_RPC_COUNTER_STREAMS] =

@@ -51,6 +51,7 @@ struct annals_rpc_options {
   unsigned connection_streams_max; /* calls and streams of one connection: the core has more wait;
                                       1,000 */
 
+  int receive_ms;              /* an append may take to come while others wait for room; 10 s */
   int heartbeat_ms;            /* of watches that nothing happens to; 30 s */
   int keepalive_ms;            /* pings a connection that is silent for so long */
   int keepalive_timeout_ms;    /* and closes it without an answer; 20 s */
