@@ -1,6 +1,6 @@
 """The contracts: what buf says of Annals', by proto/buf.yaml, alone and beside what clients have;
-whether OpenTelemetry's own code understands spans as Annals writes them; and whether moto's KMS
-understands Annals, and boto3 what comes of it."""
+whether OpenTelemetry's own code and its Collector understand spans as Annals writes them; and
+whether moto's KMS understands Annals, and boto3 what comes of it."""
 
 import dataclasses
 import os
@@ -18,7 +18,9 @@ class Contract(Client):
 
     @property
     def sources(self):
-        return {os.path.join(ROOT, "proto"): os.path.join(CACHE, self.name, "proto")}
+        folder = {os.path.join(ROOT, "tests/clients", self.folder): self.directory}
+        return {**(folder if self.folder else {}),
+                os.path.join(ROOT, "proto"): os.path.join(self.directory, "proto")}
 
     def attempt(self):
         """Says how the contract fares. Returns the verdicts, one for each check."""
@@ -65,6 +67,11 @@ CONTRACTS = (
                                 "--quiet --no-deps --upgrade --target official "
                                 "opentelemetry-proto==1.27.0"),
              checks=(("spans", ("python3", os.path.join(ROOT, "tests/otlp/spans_test.py"))),)),
+    Official("collector", folder="otlp", program=(), tools=("go",), least=(1, 25), version="version",
+             fetch=("go", "mod", "download"), fetch_s=COMPILE_S,
+             build=("go", "build", "-o", "collector", "."),
+             checks=(("spans", ("/usr/bin/python3", os.path.join(
+                 ROOT, "tests/clients/otlp/collector_test.py"))),)),
     Official("kms", folder="", program=(), tools=("/usr/bin/python3",),
              fetch=("sh", "-c", "test -x venv/bin/pip || python3 -m venv --system-site-packages "
                                 "venv; venv/bin/pip install --quiet --upgrade moto[server]==5.2.5 "
