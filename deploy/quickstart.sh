@@ -114,7 +114,7 @@ Query it from another terminal:
 
   $dir/bin/annals --endpoint $grpc history --output table ${histories[1]}
 
-  AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any aws stepfunctions get-execution-history \\
+  AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any AWS_PAGER= aws stepfunctions get-execution-history \\
     --region us-east-1 --endpoint-url http://$gateway --execution-arn ${histories[0]}
 
   curl http://$gateway/ -H 'Content-Type: application/x-amz-json-1.0' \\
