@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "annals/v1/history_event.pb-c.h"
+#include "annals/v1/history_service.pb-c.h"
 
 G_BEGIN_DECLS
 
@@ -41,6 +42,7 @@ struct annals_client_append_request {
   const char *map_run_arn;
   int32_t item_count;
   const char *trace_header;
+  const Annals__V1__EncryptionConfiguration *encryption;
 };
 
 struct annals_client_append_result {
@@ -54,8 +56,10 @@ struct annals_client_append_result {
  * Appends events to the history of one execution, all or none. Success means they are on disk.
  *
  * Errors: INVALID_ARN, INVALID_REQUEST, INVALID_EVENT, LIMIT_EXCEEDED, EVENT_CONFLICT, EVENT_GAP,
- *   NO_SPACE, WRITES_STOPPED, OUTCOME_UNKNOWN, OVERLOADED, DRAINING, INTERNAL. After a deadline or
- *   a broken connection it is unknown whether the events are stored: repeat the append.
+ *   NO_SPACE, WRITES_STOPPED, OUTCOME_UNKNOWN, OVERLOADED, DRAINING, INTERNAL; of encrypted
+ *   histories also KMS_ACCESS_DENIED, KMS_INVALID_STATE, KMS_THROTTLED, KMS_UNAVAILABLE and
+ *   KMS_NOT_CONFIGURED. After a deadline or a broken connection it is unknown whether the events
+ *   are stored: repeat the append.
  */
 G_GNUC_WARN_UNUSED_RESULT
 bool annals_client_append(struct annals_client *client,

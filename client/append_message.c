@@ -15,6 +15,7 @@ enum {
   MAP_RUN_ARN = 4,
   ITEM_COUNT = 5,
   TRACE_HEADER = 6,
+  ENCRYPTION_CONFIGURATION = 7,
 };
 
 static void append_text(struct annals_buffer *out, uint32_t number, const char *text) {
@@ -23,12 +24,13 @@ static void append_text(struct annals_buffer *out, uint32_t number, const char *
   }
 }
 
-static void append_event(struct annals_buffer *out, const Annals__V1__HistoryEvent *event) {
-  size_t size = annals__v1__history_event__get_packed_size(event);
-  annals_wire_append_header(out, EVENTS, size);
+static void append_message(struct annals_buffer *out, uint32_t number,
+                           const ProtobufCMessage *message) {
+  size_t size = protobuf_c_message_get_packed_size(message);
+  annals_wire_append_header(out, number, size);
   uint8_t *to = annals_buffer_reserve(out, size);
   if (to != NULL) {
-    annals__v1__history_event__pack(event, to);
+    protobuf_c_message_pack(message, to);
     out->len += size;
   }
 }
@@ -42,7 +44,7 @@ static void append_request(struct annals_buffer *out,
       const struct annals_client_event *event = &request->event_bytes[i];
       annals_wire_append_bytes(out, EVENTS, event->data, event->size);
     } else {
-      append_event(out, request->events[i]);
+      append_message(out, EVENTS, &request->events[i]->base);
     }
   }
   append_text(out, STATE_MACHINE_ARN, request->state_machine_arn);
@@ -51,6 +53,9 @@ static void append_request(struct annals_buffer *out,
     annals_wire_append_varint(out, ITEM_COUNT, (uint64_t)(int64_t)request->item_count);
   }
   append_text(out, TRACE_HEADER, request->trace_header);
+  if (request->encryption != NULL) {
+    append_message(out, ENCRYPTION_CONFIGURATION, &request->encryption->base);
+  }
 }
 
 bool annals_client_append_pack(const struct annals_client_append_request *request,

@@ -69,6 +69,9 @@ static void write_table(const struct describe *describe, const struct annals_mes
              name_of(message, "redriveStatus", (int)execution->redrive_status));
   write_part(describe, "because", execution->redrive_status_reason);
   write_part(describe, "trace header", execution->trace_header);
+  if (execution->encryption_configuration != NULL) {
+    write_part(describe, "encrypted under", execution->encryption_configuration->kms_key_id);
+  }
   write_part(describe, "error", execution->error);
   write_part(describe, "cause", execution->cause);
   write_part(describe, "input", execution->input);

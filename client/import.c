@@ -29,7 +29,10 @@ static const char help[] =
     "A file with any fault is left out whole; of an export, each execution with one is, unless\n"
     "it is longer than a batch. Repeating an import is safe: events that are\n"
     "stored already are recognised. Events are sent in batches; when the server is busy, a\n"
-    "batch is tried again for a while.";
+    "batch is tried again for a while.\n"
+    "\n"
+    "Executions that are created are encrypted as the server is configured, or under the key\n"
+    "that --kms-key-id names. One that is there already has to be encrypted like that.";
 
 struct import {
   struct annals_cli *cli;
@@ -37,6 +40,9 @@ struct import {
   struct annals_schema *schema;
   char *execution_arn;
   char *arn_prefix;
+  char *kms_key_id;
+  int reuse_seconds;
+  Annals__V1__EncryptionConfiguration encryption; /* if kms_key_id is given */
   char **files;
   size_t file_count;
   size_t file_index;
@@ -71,6 +77,11 @@ static void clear_progress(struct import *import) {
   }
 }
 
+/* NULL: as the server is configured. */
+static const Annals__V1__EncryptionConfiguration *encryption_of(const struct import *import) {
+  return import->kms_key_id != NULL ? &import->encryption : NULL;
+}
+
 /* *ret_sent tells how many events are stored, also on failure. */
 static bool append_history(struct import *import, const char *arn,
                            const struct annals_aws_history *history, size_t *ret_sent,
@@ -84,6 +95,7 @@ static bool append_history(struct import *import, const char *arn,
         .execution_arn = arn,
         .event_bytes = events + *ret_sent,
         .event_count = annals_batch_length(events + *ret_sent, count - *ret_sent),
+        .encryption = *ret_sent == 0 ? encryption_of(import) : NULL,
     };
     struct annals_client_append_result result;
     if (!annals_client_append(import->client, &request, &result, error)) {
@@ -156,6 +168,7 @@ static void import_executions(struct import *import, struct annals_source *sourc
       .client = import->client,
       .schema = import->schema,
       .totals = &import->totals,
+      .encryption = encryption_of(import),
       .on_failure = note_export_failure,
       .on_progress = show_export_progress,
       .owner = import,
@@ -205,6 +218,22 @@ static void print_summary(struct import *import) {
   fputc('\n', import->cli->out);
 }
 
+static bool names_key(const struct import *import) {
+  return import->kms_key_id != NULL && strcmp(import->kms_key_id, "none") != 0;
+}
+
+/* Takes how executions are to be encrypted from the options. */
+static void set_encryption(struct import *import) {
+  Annals__V1__EncryptionConfiguration *encryption = &import->encryption;
+  annals__v1__encryption_configuration__init(encryption);
+  encryption->type = ANNALS__V1__ENCRYPTION_TYPE__ENCRYPTION_TYPE_AWS_OWNED_KEY;
+  if (names_key(import)) {
+    encryption->type = ANNALS__V1__ENCRYPTION_TYPE__ENCRYPTION_TYPE_CUSTOMER_MANAGED_KMS_KEY;
+    encryption->kms_key_id = import->kms_key_id;
+    encryption->kms_data_key_reuse_period_seconds = import->reuse_seconds;
+  }
+}
+
 /* What the options cannot say of each other. */
 static bool check_arguments(struct import *import, int *ret_exit) {
   struct annals_cli *cli = import->cli;
@@ -220,6 +249,8 @@ static bool check_arguments(struct import *import, int *ret_exit) {
                                        import->file_count);
   } else if (reads_stdin && import->arn_prefix != NULL) {
     *ret_exit = annals_cli_usage_error(cli, "standard input has no name: use --execution-arn");
+  } else if (import->reuse_seconds != 0 && !names_key(import)) {
+    *ret_exit = annals_cli_usage_error(cli, "--kms-data-key-reuse-period goes with a key");
   } else {
     return true;
   }
@@ -254,16 +285,24 @@ int annals_import_run(struct annals_cli *cli, char *const *argv) {
        "What comes before the name in ARNs, such as "
        "arn:aws:states:us-east-1:123456789012:execution:imported:",
        "PREFIX"},
+      {"kms-key-id", 0, 0, G_OPTION_ARG_STRING, &import.kms_key_id,
+       "Encrypt under this key of the server's: as AWS KMS names it, or local:NAME; none: not at "
+       "all",
+       "KEY"},
+      {"kms-data-key-reuse-period", 0, 0, G_OPTION_ARG_INT, &import.reuse_seconds,
+       "How long a data key of it is used, 60 to 900; 300 if left out", "SECONDS"},
       {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &import.files, NULL, NULL},
       G_OPTION_ENTRY_NULL,
   };
   const struct annals_cli_usage usage = {"FILE…", help, entries};
   int status;
   if (annals_cli_parse(cli, argv, &usage, &status) && check_arguments(&import, &status)) {
+    set_encryption(&import);
     status = import_files(&import);
   }
   g_free(import.execution_arn);
   g_free(import.arn_prefix);
+  g_free(import.kms_key_id);
   g_strfreev(import.files);
   return status;
 }

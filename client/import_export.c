@@ -65,6 +65,7 @@ static void begin_request(const struct reader *reader,
     ret_request->item_count =
         (int32_t)json_integer_value(json_object_get(reader->head, "itemCount"));
     ret_request->trace_header = text_of(reader->head, "traceHeader");
+    ret_request->encryption = reader->import->encryption;
   }
 }
 

@@ -23,7 +23,9 @@ struct annals_import_totals {
 struct annals_import_export {
   struct annals_client *client;
   const struct annals_schema *schema;
-  struct annals_import_totals *totals; /* added to */
+  struct annals_import_totals *totals;                   /* added to */
+  const Annals__V1__EncryptionConfiguration *encryption; /* of what is created; NULL: as the server
+                                                            has it */
 
   /* Told of an execution that is not imported in full: its first stored events are. arn NULL: of
    * what belongs to none. */

@@ -111,6 +111,11 @@ TEST_F(Client, AppendSendsWhatTheFirstOneTells) {
   request.map_run_arn = "m";
   request.item_count = 300;
   request.trace_header = "t";
+  Annals__V1__EncryptionConfiguration encryption = ANNALS__V1__ENCRYPTION_CONFIGURATION__INIT;
+  encryption.type = ANNALS__V1__ENCRYPTION_TYPE__ENCRYPTION_TYPE_CUSTOMER_MANAGED_KMS_KEY;
+  encryption.kms_key_id = const_cast<char *>("k");
+  encryption.kms_data_key_reuse_period_seconds = 60;
+  request.encryption = &encryption;
   EXPECT_TRUE(annals_client_append(client, &request, &result_, &error_));
   EXPECT_EQ(result_.last_event_id, 0);
   std::lock_guard<std::mutex> lock(mutex);
@@ -118,7 +123,8 @@ TEST_F(Client, AppendSendsWhatTheFirstOneTells) {
                               "a\x1a\x01"
                               "s\x22\x01"
                               "m\x28\xac\x02\x32\x01"
-                              "t"));
+                              "t\x3a\x07\x08\x02\x12\x01"
+                              "k\x18<"));
   annals_client_close(client);
 }
 

@@ -319,6 +319,30 @@ class EncryptionTest(unittest.TestCase):
         with open(path, "rb") as f:
             self.assertIn(MARK.encode(), f.read())
 
+    def test_is_imported_under_a_key(self):
+        server = self.start()
+        client = self.client(server)
+        client.append(arn("plain"), history(150))
+        path = os.path.join(self.dir, "export.jsonl")
+        annalsd.run_cli("export", "--endpoint", server.grpc, arn("plain"), "--output", path)
+        other = self.start()
+        for key, encrypted in (KEY, True), ("none", False):
+            for _ in "new", "again":
+                annalsd.run_cli("import", "--endpoint", other.grpc, path, "--kms-key-id", key,
+                                *(("--kms-data-key-reuse-period", "90") if encrypted else ()))
+            client = self.client(other)
+            self.assertEqual(client.history(arn("plain")), history(150))
+            described = annalsd.run_cli("describe", "--endpoint", other.grpc, arn("plain"),
+                                        "--output", "table").stdout
+            self.assertEqual("encrypted under" in described and KEY in described, encrypted)
+            self.assertEqual(marked_files(other.data_dir) == [], encrypted)
+            annalsd.run_cli("delete", "--yes", "--endpoint", other.grpc, arn("plain"))
+        done = subprocess.run(
+            [annalsd.CLI, "import", "--endpoint", other.grpc, path, "--kms-data-key-reuse-period",
+             "90"], env=annalsd.environment(), stderr=subprocess.PIPE, check=False, text=True)
+        self.assertIn("--kms-data-key-reuse-period goes with a key", done.stderr)
+        self.assertEqual(done.returncode, 2)
+
 
 if __name__ == "__main__":
     unittest_xml.main()
