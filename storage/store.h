@@ -29,6 +29,7 @@
 #include "storage/listing.h"
 #include "storage/maintenance.h"
 #include "storage/operation.h"
+#include "storage/shared_frames.h"
 #include "storage/statistics.h"
 
 G_BEGIN_DECLS
@@ -46,6 +47,8 @@ struct annals_run {
   int64_t last_id;
   const uint8_t *frames;
   size_t frames_bytes;
+  struct annals_shared_frames *shared; /* NULL, or what the view is of: with a reference to it the
+                                          frames may be used when the view is gone */
 };
 
 /*

@@ -2,7 +2,7 @@
  * The engine's own struct, and the jobs that its threads pass on. open.c makes it, store.c is its
  * vtable.
  *
- * Locks: the engine's, the writer's and the tail table's. All are leaves.
+ * Locks: the engine's, the writer's, the tail table's and the run cache's. All are leaves.
  *
  * Who is inside is counted: each operation while it runs on its caller's thread, and each job until
  * it is completed. close waits for all of them, so a job may outlive its caller's call and nobody
@@ -20,6 +20,7 @@
 #include "storage/rocksdb/disk_watch.h"
 #include "storage/rocksdb/listing.h"
 #include "storage/rocksdb/reader.h"
+#include "storage/rocksdb/run_cache.h"
 #include "storage/rocksdb/statistics.h"
 #include "storage/rocksdb/tail_table.h"
 #include "storage/rocksdb/writer.h"
@@ -41,6 +42,7 @@ struct annals_engine {
   bool compactions_paused;         /* as the store was opened */
   gint deleted_kib;                /* of histories, whose deletion may be in memory yet */
   struct annals_tail_table *tails;
+  struct annals_run_cache *runs;
   struct annals_writer *writer;
   GThreadPool *workers; /* of struct annals_job */
   struct annals_engine_counts counts;

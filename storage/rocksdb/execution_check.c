@@ -134,7 +134,10 @@ static void check_run(struct execution *execution, const struct annals_key *key,
          "run %c %" G_GINT64_FORMAT "..%" G_GINT64_FORMAT " has frames that do not match",
          (char)key->kind, key->first_id, key->last_id);
   } else {
-    const struct annals_run run = {key->first_id, key->last_id, scan->value, scan->value_size};
+    const struct annals_run run = {.first_id = key->first_id,
+                                   .last_id = key->last_id,
+                                   .frames = scan->value,
+                                   .frames_bytes = scan->value_size};
     int64_t event_id = key->first_id;
     const char *fault = request->auditor->take(request->auditor, &run, &event_id);
     if (fault != NULL) {

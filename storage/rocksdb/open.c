@@ -82,6 +82,7 @@ static bool start_threads(struct annals_engine *engine,
   const struct annals_tuning_memory memory = annals_tuning_memory(&options->tuning);
   engine->memtable_bytes = memory.memtable_bytes / 2;
   engine->tails = annals_tail_table_new(memory.tail_table_bytes);
+  engine->runs = annals_run_cache_new(memory.run_cache_bytes);
   engine->writer = annals_writer_start(
       &(struct annals_writer_parts){
           .db = engine->db,
@@ -89,6 +90,7 @@ static bool start_threads(struct annals_engine *engine,
           .executions = engine->families[ANNALS_FAMILY_EXECUTIONS],
           .listings = engine->families[ANNALS_FAMILY_LISTINGS],
           .tails = engine->tails,
+          .runs = engine->runs,
           .disk = &engine->disk,
           .observer = options->observer,
           .complete = annals_engine_complete_write,

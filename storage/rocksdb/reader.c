@@ -10,6 +10,8 @@ struct pass {
   enum annals_tier tier;
   bool first;   /* the next run is the pass's first: it may hold more than what is wanted */
   bool stopped; /* on_run has enough */
+  struct annals_run_visit *visit;
+  int64_t last_id; /* where the history ends; 0: it was not read to there */
 };
 
 /* Cuts what lies below first_id. */
@@ -52,6 +54,35 @@ static bool hand_over(struct pass *pass, struct annals_run run) {
   return !pass->stopped;
 }
 
+/* Hands over a run that RocksDB had, and keeps it for those who come later. */
+static bool keep_and_hand_over(struct pass *pass, struct annals_run run) {
+  if (pass->visit != NULL) {
+    annals_run_visit_keep(pass->visit, &run);
+  }
+  bool more = hand_over(pass, run);
+  annals_shared_frames_unref(run.shared);
+  return more;
+}
+
+/* Hands over what is kept. Returns whether that was all: if not, RocksDB has the rest. */
+static bool read_kept(struct pass *pass) {
+  bool more = true;
+  while (more && pass->state->next_id > 0) {
+    struct annals_run run;
+    switch (annals_run_visit_find(pass->visit, pass->state->next_id, pass->read->reverse, &run)) {
+      case ANNALS_RUN_UNKNOWN:
+        return false;
+      case ANNALS_RUN_BEHIND_END:
+        return true;
+      case ANNALS_RUN_FOUND:
+        break;
+    }
+    more = hand_over(pass, run);
+    annals_shared_frames_unref(run.shared);
+  }
+  return true;
+}
+
 /* Hands over the run at the cursor. Returns whether to go on: not when damaged, either. */
 static bool deliver(struct pass *pass) {
   const struct annals_run *run = &pass->cursor.run;
@@ -63,7 +94,7 @@ static bool deliver(struct pass *pass) {
     annals_cursor_fail(&pass->cursor, "a gap");
     return false;
   }
-  return annals_cursor_check_frames(&pass->cursor) && hand_over(pass, *run);
+  return annals_cursor_check_frames(&pass->cursor) && keep_and_hand_over(pass, *run);
 }
 
 /* The cursor was sent to a sealed run or the marker, and came to none: says what that means. Only
@@ -103,6 +134,9 @@ static enum annals_status read_forward(struct pass *pass) {
   go_to_open(pass);
   while (cursor->place == ANNALS_PLACE_OPEN && deliver(pass)) {
     annals_cursor_next(cursor);
+  }
+  if (cursor->place == ANNALS_PLACE_END && pass->state->delivered) {
+    pass->last_id = pass->state->next_id - 1;
   }
   return cursor->place == ANNALS_PLACE_FAILED ? cursor->status : ANNALS_STATUS_OK;
 }
@@ -161,12 +195,15 @@ static enum annals_status read_tail_reverse(struct pass *pass) {
     annals_cursor_fail(cursor, "no event");
     return cursor->status;
   }
+  if (cursor->place == ANNALS_PLACE_END) {
+    pass->last_id = last_id;
+  }
   pass->state->next_id = MIN(pass->state->next_id, last_id);
   if (last_id > sealed_id) {
-    hand_over(pass, (struct annals_run){.first_id = sealed_id + 1,
-                                        .last_id = last_id,
-                                        .frames = frames->data,
-                                        .frames_bytes = frames->len});
+    keep_and_hand_over(pass, (struct annals_run){.first_id = sealed_id + 1,
+                                                 .last_id = last_id,
+                                                 .frames = frames->data,
+                                                 .frames_bytes = frames->len});
   }
   return ANNALS_STATUS_OK;
 }
@@ -231,11 +268,18 @@ enum annals_status annals_reader_pass(struct annals_reader *reader, struct annal
   if (state->delivered && read->reverse && state->next_id == 0) {
     return ANNALS_STATUS_OK;
   }
-  struct pass pass = {.read = read, .state = state, .tier = reader->tier, .first = true};
+  struct pass pass = {.read = read, .state = state, .tier = reader->tier, .visit = reader->visit};
+  if (pass.visit != NULL && read_kept(&pass)) {
+    return ANNALS_STATUS_OK;
+  }
+  pass.first = true;
   reader_cursor(reader, read->arn, &pass.cursor);
   enum annals_status status = state->delivered ? check_birth(&pass) : ANNALS_STATUS_OK;
   if (status == ANNALS_STATUS_OK) {
     status = read->reverse ? read_reverse(&pass) : read_forward(&pass);
+  }
+  if (status == ANNALS_STATUS_OK && pass.visit != NULL && pass.last_id > 0) {
+    annals_run_visit_keep_end(pass.visit, pass.last_id);
   }
   return reader_end(reader, &pass.cursor, status);
 }

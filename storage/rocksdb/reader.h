@@ -13,6 +13,7 @@
 #define ANNALS_STORAGE_ROCKSDB_READER_H_
 
 #include "storage/rocksdb/cursor.h"
+#include "storage/rocksdb/run_cache.h"
 #include "storage/rocksdb/tail.h"
 
 G_BEGIN_DECLS
@@ -22,6 +23,7 @@ struct annals_reader {
   rocksdb_t *db;
   rocksdb_column_family_handle_t *history;
   enum annals_tier tier;
+  struct annals_run_visit *visit;         /* of the history that is read; NULL: only RocksDB is */
   char detail[ANNALS_STORE_DETAIL_BYTES]; /* result of a failure */
 };
 
@@ -35,8 +37,9 @@ struct annals_read_state {
 /*
  * Reads until the end, until on_run has enough, or until the tier does not do (INCOMPLETE).
  *
- * Cost: forward one seek, a step per run, and a seek to the tail; in reverse a seek per run,
- * because stepping backwards costs RocksDB ten times as much.
+ * Cost: of runs that are kept a lookup for each. Of others, forward one seek, a step per run, and a
+ * seek to the tail; in reverse a seek per run, because stepping backwards costs RocksDB ten times
+ * as much.
  */
 G_GNUC_WARN_UNUSED_RESULT
 enum annals_status annals_reader_pass(struct annals_reader *reader, struct annals_store_read *read,

@@ -16,6 +16,12 @@ enum { FLUSHED_ON_CLOSE_BYTES = 16 << 20 };
 static enum annals_status read_pass(struct annals_engine *engine, struct annals_store_read *read,
                                     struct annals_read_state *state, enum annals_tier tier) {
   struct annals_reader reader = annals_engine_reader(engine, tier);
+  struct annals_run_visit visit;
+  if (tier == ANNALS_TIER_CACHE) {
+    /* What comes from the disk may never be asked for again; if it is, it comes from the blocks. */
+    annals_run_visit_begin(&visit, engine->runs, read->arn);
+    reader.visit = &visit;
+  }
   const struct annals_pass_count count = annals_pass_count_begin();
   enum annals_status status = annals_reader_pass(&reader, read, state);
   annals_pass_count_end(&count, tier, status, &engine->counts);
@@ -356,6 +362,7 @@ void annals_engine_free(struct annals_engine *engine) {
   }
   annals_writer_stop(engine->writer);
   annals_tail_table_free(engine->tails);
+  annals_run_cache_free(engine->runs);
   for (int i = 0; i < ANNALS_FAMILY_COUNT; i++) {
     if (engine->families[i] != NULL) {
       rocksdb_column_family_handle_destroy(engine->families[i]);

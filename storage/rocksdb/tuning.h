@@ -17,10 +17,11 @@ G_BEGIN_DECLS
 struct annals_tuning_memory {
   uint64_t memtable_bytes;
   uint64_t tail_table_bytes;
-  uint64_t cache_bytes;
+  uint64_t cache_bytes; /* of blocks */
+  uint64_t run_cache_bytes;
 };
 
-/* Shares out the memory. None is 0. */
+/* Shares out the memory. None is 0, unless the cache that was asked for is too small. */
 struct annals_tuning_memory annals_tuning_memory(const struct annals_rocksdb_tuning *tuning);
 
 /* Makes the options of all families; those of the first are the database's, too. The caller

@@ -208,6 +208,24 @@ static void tell_observer(const struct annals_writer *writer, int64_t begun_us) 
   observer->on_commit(observer->context, &commit);
 }
 
+/* Says which histories the group is about to change. What is more than an append drops what is
+ * kept. */
+static void begin_changes(struct annals_writer *writer) {
+  for (guint i = 0; i < writer->drafted->len; i++) {
+    struct annals_tail_entry *entry = g_ptr_array_index(writer->drafted, i);
+    annals_run_cache_begin_change(writer->parts.runs, annals_tail_entry_arn(entry),
+                                  annals_tail_entry_draft(entry)->changed);
+  }
+}
+
+/* And that it has, before anybody is told. */
+static void end_changes(struct annals_writer *writer) {
+  for (guint i = 0; i < writer->drafted->len; i++) {
+    struct annals_tail_entry *entry = g_ptr_array_index(writer->drafted, i);
+    annals_run_cache_end_change(writer->parts.runs, annals_tail_entry_arn(entry));
+  }
+}
+
 static void write_group(struct annals_writer *writer) {
   writer->room = annals_disk_room(writer->parts.disk);
   g_ptr_array_set_size(writer->drafted, 0);
@@ -219,7 +237,9 @@ static void write_group(struct annals_writer *writer) {
     return;
   }
   int64_t begun_us = g_get_monotonic_time();
+  begin_changes(writer);
   char *error = write_batch(writer);
+  end_changes(writer);
   tell_observer(writer, begun_us);
   if (annals_status_is_refused_for_room(error)) {
     /* A conflict may have been with an append of the group. */

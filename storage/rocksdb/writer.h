@@ -14,6 +14,7 @@
 
 #include "storage/rocksdb/deletion.h"
 #include "storage/rocksdb/disk.h"
+#include "storage/rocksdb/run_cache.h"
 #include "storage/rocksdb/tail_table.h"
 #include "storage/store.h"
 
@@ -42,6 +43,7 @@ struct annals_writer_parts {
   rocksdb_column_family_handle_t *executions;
   rocksdb_column_family_handle_t *listings;
   struct annals_tail_table *tails;
+  struct annals_run_cache *runs;
   const struct annals_disk *disk;
   struct annals_store_observer observer;
   /* Called on the writer's thread with the result in the append or deletion. */

@@ -127,8 +127,11 @@ void FakeStore::do_read(struct annals_store_read *read) {
   for (size_t n = 0; n < count; n++) {
     size_t i = read->reverse ? count - 1 - n : n;
     const std::string &frames = history.runs[i];
-    struct annals_run run = {i == 0 ? 1 : history.last_ids[i - 1] + 1, history.last_ids[i],
-                             reinterpret_cast<const uint8_t *>(frames.data()), frames.size()};
+    struct annals_run run = {};
+    run.first_id = i == 0 ? 1 : history.last_ids[i - 1] + 1;
+    run.last_id = history.last_ids[i];
+    run.frames = reinterpret_cast<const uint8_t *>(frames.data());
+    run.frames_bytes = frames.size();
     bool wanted = read->reverse ? run.first_id <= read->from_id : run.last_id >= read->from_id;
     if (wanted && !read->on_run(read, &run)) {
       return;

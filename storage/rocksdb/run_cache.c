@@ -1,0 +1,332 @@
+#include "storage/rocksdb/run_cache.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "storage/shared_frames.h"
+
+enum {
+  /* ARNs that share one keep less than they could while one of them is changed. */
+  COUNTERS = 4096,
+  /* What malloc, the hash table and the array of runs add. */
+  RUN_OVERHEAD_BYTES = 48,
+  ENTRY_OVERHEAD_BYTES = 160,
+  /* A run is kept if it is no more than this part of the whole. */
+  RUN_PART = 8,
+  /* Of those for which others would have to leave, one in so many is. When more is read in turns
+   * than there is room for, most of what is kept is still there when its turn comes; with each kept
+   * none would be, and all copied for nothing. */
+  KEPT_ONE_IN = 8,
+};
+
+/* A key that is hashed once. */
+struct name {
+  guint hash;
+  const char *arn;
+};
+
+/* What is kept of one life of an execution. */
+struct entry {
+  struct name name; /* owned */
+  uint64_t serial;
+  int64_t last_id; /* where the history ends; 0: unknown */
+  GPtrArray *runs; /* struct kept_run, ascending, none overlapping; never empty for long */
+};
+
+struct kept_run {
+  struct entry *entry;
+  int64_t first_id;
+  int64_t last_id;
+  struct annals_shared_frames *frames;
+  GList link; /* in the cache's used */
+};
+
+struct counter {
+  guint changes;
+  guint under_way;
+};
+
+struct annals_run_cache {
+  pthread_mutex_t lock;
+  GHashTable *entries; /* struct name of the entry -> entry */
+  GQueue used;         /* of kept_run; least recently used first */
+  uint64_t last_serial;
+  size_t bytes;
+  size_t bytes_max;
+  unsigned offered; /* runs for which there was no room */
+  struct counter counters[COUNTERS];
+};
+
+static guint name_hash(gconstpointer key) {
+  return ((const struct name *)key)->hash;
+}
+
+static gboolean name_equal(gconstpointer key, gconstpointer other) {
+  const struct name *a = key;
+  const struct name *b = other;
+  return a->hash == b->hash && strcmp(a->arn, b->arn) == 0;
+}
+
+static struct counter *counter_of(struct annals_run_cache *cache, guint hash) {
+  return &cache->counters[hash % COUNTERS];
+}
+
+/* ---- entries and their runs; all under the lock ---------------------------------------------- */
+
+static size_t entry_bytes(const struct entry *entry) {
+  return sizeof *entry + ENTRY_OVERHEAD_BYTES + strlen(entry->name.arn);
+}
+
+static size_t run_bytes(const struct kept_run *run) {
+  return sizeof *run + RUN_OVERHEAD_BYTES + sizeof *run->frames + run->frames->size;
+}
+
+static struct entry *find_entry(struct annals_run_cache *cache, guint hash, const char *arn) {
+  const struct name name = {.hash = hash, .arn = arn};
+  return g_hash_table_lookup(cache->entries, &name);
+}
+
+static struct entry *add_entry(struct annals_run_cache *cache, guint hash, const char *arn) {
+  struct entry *entry = g_new0(struct entry, 1);
+  entry->name = (struct name){.hash = hash, .arn = g_strdup(arn)};
+  entry->serial = ++cache->last_serial;
+  entry->runs = g_ptr_array_new();
+  g_hash_table_insert(cache->entries, &entry->name, entry);
+  cache->bytes += entry_bytes(entry);
+  return entry;
+}
+
+/* Takes an entry out that has no runs any more. */
+static void remove_entry(struct annals_run_cache *cache, struct entry *entry) {
+  g_assert(entry->runs->len == 0);
+  cache->bytes -= entry_bytes(entry);
+  g_hash_table_remove(cache->entries, &entry->name);
+  g_ptr_array_unref(entry->runs);
+  g_free((char *)entry->name.arn);
+  g_free(entry);
+}
+
+/* Takes the run out at that place. */
+static void remove_run(struct annals_run_cache *cache, struct entry *entry, guint at) {
+  struct kept_run *run = g_ptr_array_remove_index(entry->runs, at);
+  g_queue_unlink(&cache->used, &run->link);
+  cache->bytes -= run_bytes(run);
+  annals_shared_frames_unref(run->frames);
+  g_free(run);
+}
+
+/* The place of the first run that ends at id or above; behind all if there is none. */
+static guint place_of(const struct entry *entry, int64_t id) {
+  guint low = 0;
+  guint high = entry->runs->len;
+  while (low < high) {
+    guint middle = low + (high - low) / 2;
+    const struct kept_run *run = g_ptr_array_index(entry->runs, middle);
+    if (run->last_id < id) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+static struct kept_run *run_at(const struct entry *entry, guint at) {
+  return at < entry->runs->len ? g_ptr_array_index(entry->runs, at) : NULL;
+}
+
+static void evict(struct annals_run_cache *cache, size_t bytes_max) {
+  while (cache->bytes > bytes_max && cache->used.length > 0) {
+    struct kept_run *run = cache->used.head->data;
+    struct entry *entry = run->entry;
+    remove_run(cache, entry, place_of(entry, run->last_id));
+    if (entry->runs->len == 0) {
+      remove_entry(cache, entry);
+    }
+  }
+}
+
+static void drop_entry(struct annals_run_cache *cache, struct entry *entry) {
+  while (entry->runs->len > 0) {
+    remove_run(cache, entry, entry->runs->len - 1);
+  }
+  remove_entry(cache, entry);
+}
+
+/* Tells whether the frames of an id range are there in one run. */
+static bool covers(const struct kept_run *run, const struct annals_run *other) {
+  return run != NULL && run->first_id <= other->first_id && other->last_id <= run->last_id;
+}
+
+/* Puts a run in the place of those that it overlaps, unless one has it all. */
+static void put_run(struct annals_run_cache *cache, struct entry *entry,
+                    const struct annals_run *run) {
+  guint at = place_of(entry, run->first_id);
+  struct kept_run *there = run_at(entry, at);
+  if (covers(there, run)) {
+    return;
+  }
+  for (; there != NULL && there->first_id <= run->last_id; there = run_at(entry, at)) {
+    remove_run(cache, entry, at);
+  }
+  struct kept_run *kept = g_new0(struct kept_run, 1);
+  kept->entry = entry;
+  kept->first_id = run->first_id;
+  kept->last_id = run->last_id;
+  kept->frames = annals_shared_frames_ref(run->shared);
+  kept->link.data = kept;
+  g_ptr_array_insert(entry->runs, (gint)at, kept);
+  g_queue_push_tail_link(&cache->used, &kept->link);
+  cache->bytes += run_bytes(kept);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+struct annals_run_cache *annals_run_cache_new(size_t bytes_max) {
+  struct annals_run_cache *cache = g_new0(struct annals_run_cache, 1);
+  pthread_mutex_init(&cache->lock, NULL);
+  cache->entries = g_hash_table_new(name_hash, name_equal);
+  g_queue_init(&cache->used);
+  cache->bytes_max = bytes_max;
+  return cache;
+}
+
+void annals_run_cache_free(struct annals_run_cache *cache) {
+  if (cache == NULL) {
+    return;
+  }
+  evict(cache, 0);
+  g_assert(g_hash_table_size(cache->entries) == 0);
+  g_hash_table_unref(cache->entries);
+  pthread_mutex_destroy(&cache->lock);
+  g_free(cache);
+}
+
+size_t annals_run_cache_bytes(struct annals_run_cache *cache) {
+  pthread_mutex_lock(&cache->lock);
+  size_t bytes = cache->bytes;
+  pthread_mutex_unlock(&cache->lock);
+  return bytes;
+}
+
+/* ---- visits ---------------------------------------------------------------------------------- */
+
+void annals_run_visit_begin(struct annals_run_visit *visit, struct annals_run_cache *cache,
+                            const char *arn) {
+  *visit = (struct annals_run_visit){.cache = cache, .arn = arn, .hash = g_str_hash(arn)};
+  pthread_mutex_lock(&cache->lock);
+  const struct counter *counter = counter_of(cache, visit->hash);
+  visit->changes = counter->changes;
+  visit->keeps = counter->under_way == 0;
+  pthread_mutex_unlock(&cache->lock);
+}
+
+/* Finds the run in an entry, and marks it as used. */
+static enum annals_run_found find_run(struct annals_run_cache *cache, const struct entry *entry,
+                                      int64_t id, bool or_last, struct annals_run *ret_run) {
+  if (entry->last_id != 0 && id > entry->last_id) {
+    if (!or_last) {
+      return ANNALS_RUN_BEHIND_END;
+    }
+    id = entry->last_id;
+  }
+  struct kept_run *run = run_at(entry, place_of(entry, id));
+  if (run == NULL || run->first_id > id) {
+    return ANNALS_RUN_UNKNOWN;
+  }
+  g_queue_unlink(&cache->used, &run->link);
+  g_queue_push_tail_link(&cache->used, &run->link);
+  *ret_run = (struct annals_run){
+      .first_id = run->first_id,
+      .last_id = run->last_id,
+      .frames = run->frames->bytes,
+      .frames_bytes = run->frames->size,
+      .shared = annals_shared_frames_ref(run->frames),
+  };
+  return ANNALS_RUN_FOUND;
+}
+
+enum annals_run_found annals_run_visit_find(struct annals_run_visit *visit, int64_t id,
+                                            bool or_last, struct annals_run *ret_run) {
+  struct annals_run_cache *cache = visit->cache;
+  enum annals_run_found found = ANNALS_RUN_UNKNOWN;
+  pthread_mutex_lock(&cache->lock);
+  const struct entry *entry = find_entry(cache, visit->hash, visit->arn);
+  if (entry != NULL && (visit->found == 0 || visit->found == entry->serial)) {
+    visit->found = entry->serial;
+    found = find_run(cache, entry, id, or_last, ret_run);
+  }
+  pthread_mutex_unlock(&cache->lock);
+  return found;
+}
+
+/* Tells whether what the visit has read is of the history that is there now. */
+static bool is_current(const struct annals_run_visit *visit) {
+  const struct counter *counter = counter_of(visit->cache, visit->hash);
+  return visit->keeps && counter->under_way == 0 && counter->changes == visit->changes;
+}
+
+/* Tells whether a run is worth a place, before it is copied. */
+static bool takes(struct annals_run_cache *cache, const struct annals_run *run) {
+  if (run->frames_bytes > cache->bytes_max / RUN_PART) {
+    return false;
+  }
+  pthread_mutex_lock(&cache->lock);
+  bool room = cache->bytes + run->frames_bytes <= cache->bytes_max;
+  bool taken = room || ++cache->offered % KEPT_ONE_IN == 0;
+  pthread_mutex_unlock(&cache->lock);
+  return taken;
+}
+
+void annals_run_visit_keep(struct annals_run_visit *visit, struct annals_run *run) {
+  struct annals_run_cache *cache = visit->cache;
+  run->shared = NULL;
+  if (!visit->keeps || !takes(cache, run)) {
+    return;
+  }
+  run->shared = annals_shared_frames_copy(run->frames, run->frames_bytes);
+  if (run->shared == NULL) {
+    return;
+  }
+  run->frames = run->shared->bytes;
+  pthread_mutex_lock(&cache->lock);
+  if (is_current(visit)) {
+    struct entry *entry = find_entry(cache, visit->hash, visit->arn);
+    put_run(cache, entry != NULL ? entry : add_entry(cache, visit->hash, visit->arn), run);
+    evict(cache, cache->bytes_max);
+  }
+  pthread_mutex_unlock(&cache->lock);
+}
+
+void annals_run_visit_keep_end(struct annals_run_visit *visit, int64_t last_id) {
+  struct annals_run_cache *cache = visit->cache;
+  pthread_mutex_lock(&cache->lock);
+  struct entry *entry = find_entry(cache, visit->hash, visit->arn);
+  if (entry != NULL && is_current(visit)) {
+    entry->last_id = last_id;
+  }
+  pthread_mutex_unlock(&cache->lock);
+}
+
+/* ---- changes --------------------------------------------------------------------------------- */
+
+void annals_run_cache_begin_change(struct annals_run_cache *cache, const char *arn, bool deleted) {
+  guint hash = g_str_hash(arn);
+  pthread_mutex_lock(&cache->lock);
+  counter_of(cache, hash)->under_way++;
+  struct entry *entry = find_entry(cache, hash, arn);
+  if (entry != NULL && deleted) {
+    drop_entry(cache, entry);
+  } else if (entry != NULL) {
+    entry->last_id = 0;
+  }
+  pthread_mutex_unlock(&cache->lock);
+}
+
+void annals_run_cache_end_change(struct annals_run_cache *cache, const char *arn) {
+  pthread_mutex_lock(&cache->lock);
+  struct counter *counter = counter_of(cache, g_str_hash(arn));
+  counter->under_way--;
+  counter->changes++;
+  pthread_mutex_unlock(&cache->lock);
+}
