@@ -10,6 +10,9 @@
 /* Room that the answer needs beside its events: the token and its framing. */
 enum { ENVELOPE_BYTES = 256 };
 
+/* A run that is shorter is copied: to send it by itself costs more. */
+enum { PART_BYTES_MIN = 4096 };
+
 /*
  *         all events fit, or the start time is known
  *   READ ──────────────────────────────────────────────► done
@@ -132,6 +135,11 @@ static bool put_event(struct annals_page *page, const struct annals_frame *frame
   return !page->events.failed;
 }
 
+/* The bytes of the page so far. */
+static size_t page_bytes(const struct annals_page *page) {
+  return page->events.len + page->span_bytes + page->shared_bytes;
+}
+
 /* Takes the event back that was put last, and is too much for the page. len: before it was encoded.
  */
 static void take_back(struct annals_page *page, const struct annals_frame *frame, size_t len) {
@@ -170,8 +178,7 @@ static bool take_event(struct annals_page *page, const struct annals_frame *fram
     page->damaged = true;
     return false;
   }
-  if (page->event_count > 0 &&
-      page->events.len + page->span_bytes + ENVELOPE_BYTES > options->page_bytes_max) {
+  if (page->event_count > 0 && page_bytes(page) + ENVELOPE_BYTES > options->page_bytes_max) {
     take_back(page, frame, len);
     page->more = true;
     return false;
@@ -184,6 +191,47 @@ static bool take_event(struct annals_page *page, const struct annals_frame *fram
 static bool damaged(struct annals_page *page) {
   page->damaged = true;
   return false;
+}
+
+/* Tells whether all of a run is in the page, as it stands. */
+static bool can_share(const struct annals_page *page, const struct annals_run *run) {
+  const struct annals_history_options *options = annals_history_options(page->history);
+  return page->shares && run->shared != NULL && run->shared->plain &&
+         run->frames_bytes == run->shared->size && run->frames_bytes >= PART_BYTES_MIN &&
+         !page->request.reverse_order && page->next_id == run->first_id &&
+         run->last_id - run->first_id < max_results_of(page) - page->event_count &&
+         run->frames_bytes <= page->events.max - page->events.cap &&
+         page->scanned_bytes + run->frames_bytes <= options->page_scan_bytes_max &&
+         page_bytes(page) + run->frames_bytes + ENVELOPE_BYTES <= options->page_bytes_max;
+}
+
+/* Puts a run into the page without looking into it: whoever shares it has checked its frames. */
+static void share_run(struct annals_page *page, const struct annals_run *run) {
+  struct annals_frame frame;
+  size_t offset = 0;
+  if (page->next_id == 1 && !page->start_known &&
+      annals_frame_next(run->frames, run->frames_bytes, &offset, &frame)) {
+    note_start(page, &frame);
+  }
+  struct annals_page_part part = {annals_shared_frames_ref(run->shared), page->events.len};
+  if (page->parts == NULL) {
+    page->parts = g_array_new(FALSE, FALSE, sizeof part);
+  }
+  g_array_append_val(page->parts, part);
+  page->shared_bytes += run->frames_bytes;
+  page->events.max -= run->frames_bytes; /* a page may have no more for its parts */
+  page->scanned_bytes += run->frames_bytes;
+  page->event_count += (int32_t)(run->last_id - run->first_id + 1);
+  page->next_id = run->last_id + 1;
+}
+
+static void drop_parts(struct annals_page *page) {
+  for (guint i = 0; page->parts != NULL && i < page->parts->len; i++) {
+    annals_shared_frames_unref(g_array_index(page->parts, struct annals_page_part, i).frames);
+  }
+  g_clear_pointer(&page->parts, g_array_unref);
+  page->events.max += page->shared_bytes;
+  page->shared_bytes = 0;
 }
 
 static bool take_run_forward(struct annals_page *page, const struct annals_run *run) {
@@ -224,7 +272,7 @@ static void make_room(struct annals_page *page, const struct annals_run *run) {
   size_t left = (size_t)(max_results_of(page) - page->event_count);
   size_t bytes;
   if (page->event_count > 0) {
-    bytes = page->events.len / (size_t)page->event_count * left;
+    bytes = page_bytes(page) / (size_t)page->event_count * left;
   } else if (page->encode != NULL && !page->request.include_execution_data) {
     return;
   } else {
@@ -232,7 +280,7 @@ static void make_room(struct annals_page *page, const struct annals_run *run) {
     bytes = left < count ? run->frames_bytes / count * left : run->frames_bytes;
     bytes += page->encode != NULL ? bytes / 2 : 0;
   }
-  bytes = MIN(bytes, bytes_max - MIN(bytes_max, page->events.len)) + ENVELOPE_BYTES;
+  bytes = MIN(bytes, bytes_max - MIN(bytes_max, page_bytes(page))) + ENVELOPE_BYTES;
   (void)!annals_buffer_reserve(&page->events, MIN(bytes, page->events.max - page->events.len));
 }
 
@@ -247,6 +295,10 @@ static bool take_run(struct annals_store_read *read, const struct annals_run *ru
   }
   if (page->next_id < run->first_id || page->next_id > run->last_id) {
     return damaged(page);
+  }
+  if (can_share(page, run)) {
+    share_run(page, run);
+    return true;
   }
   make_room(page, run);
   bool more =
@@ -285,6 +337,7 @@ static bool start_read(struct annals_page *page) {
   page->more = false;
   page->scanned_bytes = 0;
   annals_buffer_reset(&page->events);
+  drop_parts(page);
   page->read = (struct annals_store_read){
       .op = {.on_done = resume, .owner = page},
       .arn = page->request.execution_arn,
@@ -342,6 +395,7 @@ static void finish_verify(struct annals_page *page) {
     g_clear_error(&page->error);
     page->error = error;
     annals_buffer_reset(&page->events);
+    drop_parts(page);
     page->event_count = 0;
   }
 }
@@ -475,6 +529,7 @@ enum annals_progress annals_page_get(struct annals_history *history, struct anna
 void annals_page_clear(struct annals_page *page) {
   g_clear_error(&page->error);
   annals_buffer_clear(&page->events);
+  drop_parts(page);
   annals_decryptor_clear(&page->decryptor);
   g_clear_pointer(&page->next_token, g_free);
 }

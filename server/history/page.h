@@ -35,6 +35,12 @@ struct annals_page_request {
 
 struct annals_page;
 
+/* A run of the page that nobody has copied: its frames, which the page has a reference to. */
+struct annals_page_part {
+  struct annals_shared_frames *frames;
+  size_t before; /* they stand before this byte of page->events, and behind the parts before */
+};
+
 /*
  * Appends an event to page->events in the form the caller wants; page->event_count tells how many
  * are there already. Returns false when the event is damaged or the buffer has failed.
@@ -45,6 +51,7 @@ typedef bool annals_page_encode_f(struct annals_page *page, const struct annals_
 struct annals_page {
   struct annals_page_request request;
   annals_page_encode_f *encode; /* NULL: the frames as they stand, which costs least */
+  bool shares; /* where they can be had without copying, as parts; encode is NULL */
   void (*on_done)(struct annals_page *page);
   void *owner;                        /* the caller's own */
   const struct annals_cancel *cancel; /* whether anybody waits; NULL: always */
@@ -52,6 +59,7 @@ struct annals_page {
   GError *error;               /* result: NULL, or why there is no page */
   struct annals_buffer events; /* result: what encode made of the events; of encrypted ones without
                                   execution data, all that is encrypted is left out */
+  GArray *parts;               /* result: struct annals_page_part; NULL: there are none */
   int32_t event_count;         /* result */
   char *next_token;            /* result: NULL on the last page */
 
@@ -70,6 +78,7 @@ struct annals_page {
   bool damaged;
   bool abandoned;
   size_t scanned_bytes;
+  size_t shared_bytes; /* of parts */
   const uint8_t *span; /* frames of the run at hand that are in the page, but not yet in events */
   size_t span_bytes;
 };

@@ -79,6 +79,13 @@ void annals_rpc_call_start_receive(struct annals_rpc_call *call);
 G_GNUC_WARN_UNUSED_RESULT
 bool annals_rpc_call_put_message(struct annals_rpc_call *call, struct annals_buffer *message);
 
+/* What it is made of: counts a message of that size as held and sent, or returns false when calls
+ * hold too much; and makes the bytes a slice, which the caller unrefs. */
+G_GNUC_WARN_UNUSED_RESULT
+bool annals_rpc_call_hold_message(struct annals_rpc_call *call, size_t size);
+G_GNUC_WARN_UNUSED_RESULT
+grpc_slice annals_rpc_call_take_slice(struct annals_buffer *message);
+
 /* Sends the status, behind a unary call's message if there is one; error NULL: success. The call
  * has ended then. */
 void annals_rpc_call_end(struct annals_rpc_call *call, const GError *error);

@@ -4,6 +4,7 @@
 #include "proto/wire.h"
 #include "server/history/page.h"
 #include "server/rpc/methods.h"
+#include "server/rpc/page_reply.h"
 #include "server/rpc/request.h"
 
 enum { FIELD_EVENTS = 1, FIELD_NEXT_TOKEN = 2 };
@@ -35,7 +36,7 @@ static void reply(struct annals_rpc_call *call) {
     annals_wire_append_bytes(&page->events, FIELD_NEXT_TOKEN, page->next_token,
                              strlen(page->next_token));
   }
-  annals_rpc_call_reply(call, &page->events);
+  annals_rpc_page_reply(call, page);
 }
 
 static void on_done(struct annals_page *page) {
@@ -55,6 +56,7 @@ static void start(struct annals_rpc_call *call) {
   state->page.on_done = on_done;
   /* A frame is the field `events` of the response as it stands. */
   state->page.encode = state->request.include_execution_data ? NULL : encode_without_data;
+  state->page.shares = state->page.encode == NULL;
   state->page.request = (struct annals_page_request){
       .principal = call->caller.principal,
       .execution_arn = state->request.execution_arn,

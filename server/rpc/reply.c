@@ -26,24 +26,35 @@ void annals_rpc_call_unhold(struct annals_rpc_call *call, size_t bytes) {
 }
 
 /* That is told however much is held. */
-static bool hold_message(struct annals_rpc_call *call, size_t bytes) {
-  call->message_held_bytes = call->method->standard ? 0 : bytes;
+static bool hold(struct annals_rpc_call *call, size_t size) {
+  call->message_held_bytes = call->method->standard ? 0 : size;
   if (annals_rpc_call_hold(call, call->message_held_bytes)) {
     return true;
   }
   call->message_held_bytes = 0;
-  return bytes <= UNCOUNTED_BYTES_MAX;
+  return size <= UNCOUNTED_BYTES_MAX;
+}
+
+bool annals_rpc_call_hold_message(struct annals_rpc_call *call, size_t size) {
+  if (!hold(call, size)) {
+    return false;
+  }
+  annals_series_add(call->meter->response_bytes, (int64_t)size);
+  return true;
+}
+
+grpc_slice annals_rpc_call_take_slice(struct annals_buffer *message) {
+  size_t size;
+  uint8_t *bytes = annals_buffer_steal(message, &size);
+  return grpc_slice_new(bytes, size, g_free);
 }
 
 bool annals_rpc_call_put_message(struct annals_rpc_call *call, struct annals_buffer *message) {
-  if (message->failed || !hold_message(call, message->len)) {
+  if (message->failed || !annals_rpc_call_hold_message(call, message->len)) {
     annals_buffer_clear(message);
     return false;
   }
-  annals_series_add(call->meter->response_bytes, (int64_t)message->len);
-  size_t size;
-  uint8_t *bytes = annals_buffer_steal(message, &size);
-  grpc_slice slice = grpc_slice_new(bytes, size, g_free);
+  grpc_slice slice = annals_rpc_call_take_slice(message);
   call->message = grpc_raw_byte_buffer_create(&slice, 1);
   grpc_slice_unref(slice);
   return true;

@@ -96,6 +96,73 @@ TEST_F(PageTest, HoldsAHundredEventsUnlessToldOtherwise) {
   EXPECT_EQ(Page(service_.Get(Request(1000))).events.size(), 101u);
 }
 
+// Runs that are in a page as they lie, between events that are copied.
+TEST_F(PageTest, IsTheSameOfRunsThatAreKept) {
+  const size_t input = 100;
+  Put(1, 100, input);
+  Put(101, 200, input);
+  Put(201, 210, input);
+  const std::string whole = FramesOf(PlainEvents(1, 210, input));
+  for (int round = 0; round < 3; round++) {
+    EXPECT_EQ(service_.Get(Request(210)).body, whole);
+    EXPECT_EQ(service_.Get(Request(1000)).body, whole);
+    for (int32_t first : {1, 50, 99, 100, 101, 150, 199, 200, 209}) {
+      const Reply reply = service_.Get(Request(first));
+      PageRequest rest = Request(1000);
+      rest.next_token = Page(reply).next_token;
+      EXPECT_EQ(reply.body,
+                FramesOf(PlainEvents(1, first, input)) + BytesField(2, rest.next_token));
+      EXPECT_EQ(service_.Get(rest).body, FramesOf(PlainEvents(first + 1, 210, input)));
+      rest.max_results = 105;
+      const Reply middle = service_.Get(rest);
+      const int32_t last = std::min(first + 105, 210);
+      const std::string token = Page(middle).next_token;
+      EXPECT_EQ(middle.body, FramesOf(PlainEvents(first + 1, last, input)) +
+                                 (last < 210 ? BytesField(2, token) : ""));
+    }
+  }
+}
+
+// A run that is too much for a page is in it as far as it would be if it were copied.
+TEST(PageMemory, HoldsAsMuchOfRunsThatAreKept) {
+  const std::vector<std::string> events = PlainEvents(1, 250, 100);
+  const size_t run = FramesOf(PlainEvents(1, 100, 100)).size();
+  for (size_t bytes_max : {run - 1, run + 255, run + 256, run + 300, 2 * run + 256}) {
+    ServiceOptions options;
+    options.page_bytes_max = bytes_max;
+    Service service(options);
+    Appended(service.Append(Arn(), PlainEvents(1, 100, 100)));
+    Appended(service.Append(Arn(), PlainEvents(101, 250, 100)));
+    PageRequest request;
+    request.arn = Arn();
+    request.max_results = 1000;
+    size_t count = 0;
+    while (FramesOf({events.begin(), events.begin() + static_cast<ptrdiff_t>(count) + 1}).size() +
+               256 <=
+           bytes_max) {
+      count++;
+    }
+    const std::vector<std::string> expected(events.begin(),
+                                            events.begin() + static_cast<ptrdiff_t>(count));
+    for (int round = 0; round < 3; round++) {
+      const PageResult page = Page(service.Get(request));
+      EXPECT_EQ(page.events, expected) << bytes_max;
+      EXPECT_NE(page.next_token, "");
+    }
+  }
+}
+
+// However often it was served from what is kept.
+TEST_F(PageTest, IsGoneWithTheHistory) {
+  Put(1, 100, 10000);
+  const std::string whole = FramesOf(PlainEvents(1, 100, 10000));
+  EXPECT_EQ(service_.Get(Request()).body, whole);
+  EXPECT_EQ(service_.Get(Request()).body, whole);
+  ASSERT_EQ(Delete(service_.store(), Arn(), 100).outcome, ANNALS_STORE_OK);
+  ExpectFailure(service_.Get(Request()), GRPC_STATUS_NOT_FOUND, "EXECUTION_DOES_NOT_EXIST",
+                {{"execution_arn", Arn()}});
+}
+
 // Everything fits but the token: a page without it would look like the last one.
 TEST(PageMemory, IsNotServedWithoutItsToken) {
   ServiceOptions options = Threads(1);
