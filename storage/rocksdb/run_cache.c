@@ -267,13 +267,14 @@ static bool is_current(const struct annals_run_visit *visit) {
 }
 
 /* Tells whether a run is worth a place, before it is copied. */
-static bool takes(struct annals_run_cache *cache, const struct annals_run *run) {
-  if (run->frames_bytes > cache->bytes_max / RUN_PART) {
+static bool takes(const struct annals_run_visit *visit, const struct annals_run *run) {
+  struct annals_run_cache *cache = visit->cache;
+  if (!visit->keeps || run->frames_bytes > cache->bytes_max / RUN_PART) {
     return false;
   }
   pthread_mutex_lock(&cache->lock);
   bool room = cache->bytes + run->frames_bytes <= cache->bytes_max;
-  bool taken = room || ++cache->offered % KEPT_ONE_IN == 0;
+  bool taken = is_current(visit) && (room || ++cache->offered % KEPT_ONE_IN == 0);
   pthread_mutex_unlock(&cache->lock);
   return taken;
 }
@@ -281,7 +282,7 @@ static bool takes(struct annals_run_cache *cache, const struct annals_run *run) 
 void annals_run_visit_keep(struct annals_run_visit *visit, struct annals_run *run) {
   struct annals_run_cache *cache = visit->cache;
   run->shared = NULL;
-  if (!visit->keeps || !takes(cache, run)) {
+  if (!takes(visit, run)) {
     return;
   }
   run->shared = annals_shared_frames_copy(run->frames, run->frames_bytes);
