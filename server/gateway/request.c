@@ -69,9 +69,12 @@ static const char *number_end(const char *at, const char *end) {
   return stop;
 }
 
-/* end: of the number. It is followed by another byte, where strtod stops. */
 static bool is_beyond_doubles(const char *number, const char *end) {
-  return end - number >= (ptrdiff_t)strlen(BIG_NUMBER) && isinf(g_ascii_strtod(number, NULL)) != 0;
+  if (end - number < (ptrdiff_t)strlen(BIG_NUMBER)) {
+    return false;
+  }
+  g_autofree char *text = g_strndup(number, (gsize)(end - number));
+  return isinf(g_ascii_strtod(text, NULL)) != 0;
 }
 
 /*
@@ -95,7 +98,7 @@ static char *tame_numbers(const char *body, size_t size) {
         memset(tamed + (at - body), ' ', (size_t)(stop - at));
         memcpy(tamed + (at - body), BIG_NUMBER, strlen(BIG_NUMBER));
       }
-      at = MAX(at, stop - 1);
+      at = MAX(skip_digits(at, end), stop) - 1; /* also where they are no number */
     }
   }
   return tamed;
