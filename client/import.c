@@ -285,7 +285,7 @@ int annals_import_run(struct annals_cli *cli, char *const *argv) {
        "What comes before the name in ARNs, such as "
        "arn:aws:states:us-east-1:123456789012:execution:imported:",
        "PREFIX"},
-      {"kms-key-id", 0, 0, G_OPTION_ARG_STRING, &import.kms_key_id,
+      {"kms-key-id", 0, 0, G_OPTION_ARG_FILENAME, &import.kms_key_id,
        "Encrypt under this key of the server's: as AWS KMS names it, or local:NAME; none: not at "
        "all",
        "KEY"},

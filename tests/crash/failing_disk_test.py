@@ -4,7 +4,6 @@
 import glob
 import http.client
 import json
-import json
 import os
 import time
 import unittest
