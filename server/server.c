@@ -32,7 +32,6 @@
 enum {
   DATA_DIR_MODE = 0700,
   MS_PER_SECOND = 1000,
-  GATEWAY_STOP_MS_MAX = 10 * MS_PER_SECOND,
 };
 
 /* In the order in which they are made; freed the other way round. */
@@ -366,7 +365,7 @@ static bool start_gateway(struct annals_server *server, GError **error) {
       .tls = server->trust->tls,
       .call_log = &server->call_log,
       .reply_bytes_max = server->resources.reply_bytes_max,
-      .stop_timeout_ms = (unsigned)CLAMP(server->drain_timeout_ms, 1, GATEWAY_STOP_MS_MAX),
+      .stop_timeout_ms = (unsigned)MAX(server->drain_timeout_ms, 1),
   };
   if (!annals_gateway_start(&options, &server->gateway, error)) {
     return false;
@@ -436,6 +435,21 @@ static void close_socket(int socket) {
   }
 }
 
+/* The calls of both have the drain timeout from the same moment on: when it is over for one, none
+ * waits for keys any more. */
+static void stop_transports(struct annals_server *server) {
+  const gint64 end_us = g_get_monotonic_time() + (gint64)server->drain_timeout_ms * 1000;
+  if (server->rpc != NULL) {
+    annals_rpc_server_drain(server->rpc);
+  }
+  annals_gateway_free(server->gateway);
+  if (server->rpc != NULL) {
+    const gint64 left_us = end_us - g_get_monotonic_time();
+    annals_rpc_server_stop(server->rpc, (int)(MAX(left_us, 0) / 1000));
+    annals_rpc_server_free(server->rpc);
+  }
+}
+
 void annals_server_free(struct annals_server *server) {
   if (server == NULL) {
     return;
@@ -443,11 +457,7 @@ void annals_server_free(struct annals_server *server) {
   annals_health_set_phase(&server->health, ANNALS_HEALTH_DRAINING);
   annals_retention_thread_free(server->retention);
   g_usleep((gulong)server->drain_delay_ms * MS_PER_SECOND);
-  annals_gateway_free(server->gateway);
-  if (server->rpc != NULL) {
-    annals_rpc_server_stop(server->rpc, server->drain_timeout_ms);
-    annals_rpc_server_free(server->rpc);
-  }
+  stop_transports(server);
   annals_otlp_exporter_free(server->exporter);
   annals_health_set_probe(&server->health, NULL);
   annals_ops_server_free(server->ops);

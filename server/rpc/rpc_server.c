@@ -426,6 +426,11 @@ static void stop_unstarted(struct annals_rpc_server *server) {
   (void)grpc_completion_queue_next(queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
 }
 
+void annals_rpc_server_drain(struct annals_rpc_server *server) {
+  g_atomic_int_set(&server->phase, DRAINING);
+  tell_streams(server);
+}
+
 /*
  * Streams are ended, calls under way get the grace, new ones are told to go elsewhere; then the
  * core shuts down. Connections on which there is no call are not worth a wait.
@@ -433,8 +438,7 @@ static void stop_unstarted(struct annals_rpc_server *server) {
 static void stop_started(struct annals_rpc_server *server, int grace_ms) {
   struct timespec grace = in_ms(grace_ms);
   struct timespec streams_grace = in_ms(MIN(STREAM_DRAIN_MS, grace_ms));
-  g_atomic_int_set(&server->phase, DRAINING);
-  tell_streams(server);
+  annals_rpc_server_drain(server);
   g_usleep((gulong)MIN(DRAIN_MS, grace_ms) * 1000);
   if (!wait_until(server, has_no_stream, &streams_grace)) {
     g_atomic_int_set(&server->phase, HURRYING);

@@ -77,6 +77,9 @@ int annals_rpc_server_port(const struct annals_rpc_server *server);
 /* Starts taking calls. history must outlive the server. */
 void annals_rpc_server_start(struct annals_rpc_server *server, struct annals_history *history);
 
+/* Has new calls told to go elsewhere, and streams end, from now on: to be followed by a stop. */
+void annals_rpc_server_drain(struct annals_rpc_server *server);
+
 /*
  * Stops taking calls, ends streams, lets calls under way finish for up to grace_ms, cancels the
  * rest and returns when all is quiet. Idempotent; also for a server that was never started.
