@@ -200,6 +200,7 @@ static void take_append(struct annals_rpc_call *call, const struct annals_wire_f
     state->waiting = item;
   } else {
     answer(item, error);
+    annals_rpc_call_release_request(call);
   }
 }
 
@@ -225,6 +226,7 @@ static void on_refused(struct annals_rpc_call *call, const GError *error) {
   state->receiving = false;
   if (annals_rpc_call_check_caller(call, &state->end_error)) {
     answer(add_item(call), error);
+    annals_rpc_call_release_request(call);
   } else {
     state->closed = true;
   }

@@ -27,11 +27,16 @@ bool annals_rpc_call_is_stream(const struct annals_rpc_call *call) {
 
 /* --- life --- */
 
-static void call_free(struct annals_rpc_call *call) {
+void annals_rpc_call_release_state(struct annals_rpc_call *call) {
   if (call->state != NULL && call->method->release != NULL) {
     call->method->release(call);
   }
-  g_free(call->state);
+  g_clear_pointer(&call->state, g_free);
+  call->subject = NULL; /* it was the state's */
+}
+
+static void call_free(struct annals_rpc_call *call) {
+  annals_rpc_call_release_state(call);
   grpc_slice_unref(call->request_slice);
   if (call->payload != NULL) {
     grpc_byte_buffer_destroy(call->payload);

@@ -53,6 +53,9 @@ bool annals_rpc_call_start_batch(struct annals_rpc_call *call, const grpc_op *op
 
 void annals_rpc_call_unref(struct annals_rpc_call *call);
 
+/* Frees what the method has made. It is not called any more. */
+void annals_rpc_call_release_state(struct annals_rpc_call *call);
+
 /* Wakes a call, for what who tells. From any thread. */
 void annals_rpc_call_wake_as(struct annals_rpc_call *call, unsigned who);
 

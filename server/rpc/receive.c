@@ -100,8 +100,8 @@ bool annals_rpc_call_take_message(struct annals_rpc_call *call, GError **error) 
   return gather_request(call, error);
 }
 
-/* What a unary call has been given stays counted to its end: its answer, or what is kept of its
- * events, takes the place of the message. */
+/* What a unary call has been given stays counted to its end: what is kept of its events takes the
+ * place of the message. */
 void annals_rpc_call_release_request(struct annals_rpc_call *call) {
   grpc_slice_unref(call->request_slice);
   call->request_slice = grpc_empty_slice();

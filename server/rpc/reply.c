@@ -84,11 +84,27 @@ static void send_end(struct annals_rpc_call *call, int code, const grpc_slice *t
   annals_rpc_call_unref(call);
 }
 
+/* Gives back what a unary call was given and has made: the answer may wait for its client as long
+ * as that likes, and nobody else waits with it. */
+static void drop_work(struct annals_rpc_call *call) {
+  if (annals_rpc_call_is_stream(call)) {
+    return;
+  }
+  annals_rpc_call_release_state(call);
+  annals_rpc_call_release_request(call);
+  annals_rpc_call_unhold(call, call->request_held_bytes);
+  call->request_held_bytes = 0;
+  (void)!annals_rpc_admission_keep(call);
+  annals_rpc_admission_give(call, call->admitted.bytes);
+}
+
+/* error: may be the state's. */
 void annals_rpc_call_end(struct annals_rpc_call *call, const GError *error) {
   (void)annals_rpc_admission_quit(annals_rpc_server_admission(call->server), call);
   annals_rpc_meter_end(call, error);
   annals_rpc_report_end(call, error);
   if (error == NULL) {
+    drop_work(call);
     send_end(call, GRPC_STATUS_OK, NULL, NULL, 0);
     return;
   }
@@ -102,6 +118,7 @@ void annals_rpc_call_end(struct annals_rpc_call *call, const GError *error) {
       .key = grpc_slice_from_static_string("grpc-status-details-bin"),
       .value = grpc_slice_from_copied_buffer((const char *)details, size),
   };
+  drop_work(call);
   send_end(call, reason->grpc_code, &text, &trailer, 1);
   grpc_slice_unref(text);
   grpc_slice_unref(trailer.value);

@@ -9,6 +9,7 @@ from tests.e2e import annalsd, raw_http2
 MIB = 1 << 20
 BUDGET_MIB = 256
 ENHANCE_YOUR_CALM = 11
+LARGE = annalsd.simple_history(12, payload="x" * 250000)
 
 
 class HostileTest(unittest.TestCase):
@@ -16,12 +17,12 @@ class HostileTest(unittest.TestCase):
         self.server = annalsd.Annalsd("--memory-budget", str(BUDGET_MIB))
         self.addCleanup(self.server.stop)
 
-    def expect_service(self):
+    def expect_service(self, events):
         """A client that means well is served."""
         with annalsd.Client(self.server.grpc) as client:
             name = annalsd.arn("e%d" % id(client))
-            client.append(name, annalsd.simple_history(3))
-            self.assertEqual([e.id for e in client.history(name)], [1, 2, 3])
+            client.append(name, events)
+            self.assertEqual(client.history(name), events)
 
     def send_huge(self, method, **where):
         """Sends a message of more bytes than the server may have, as far as it goes."""
@@ -30,7 +31,7 @@ class HostileTest(unittest.TestCase):
             connection.send_data(1, raw_http2.message(b"", size=2 * BUDGET_MIB * MIB))
             piece = bytes(MIB)
             sent = 0
-            while sent < 2 * BUDGET_MIB * MIB and 1 not in connection.ended:
+            while sent < 2 * BUDGET_MIB * MIB and not connection.gone and not connection.ended:
                 sent += connection.send_data(1, piece)
             self.assertEqual(connection.ended, {1: ENHANCE_YOUR_CALM})
             return sent
@@ -45,7 +46,19 @@ class HostileTest(unittest.TestCase):
                 self.assertLess(sent, BUDGET_MIB * MIB)
         if not annalsd.is_slow_build():  # a sanitizer has memory of its own
             self.assertLess(self.server.rss_bytes("VmHWM"), BUDGET_MIB * MIB)
-        self.expect_service()
+        self.expect_service(annalsd.simple_history(3))
+
+    # Who has been answered is no burden to the others, taken or not.
+    def test_answers_that_nobody_takes(self):
+        append = annalsd.history_service_pb2.AppendHistoryEventsRequest(events=LARGE)
+        with raw_http2.Connection(self.server.grpc, answer_window=0) as connection:
+            for stream in range(1, 40, 2):
+                append.execution_arn = annalsd.arn("e%d" % stream)
+                connection.open(stream, "AppendHistoryEvents")
+                connection.send_data(stream, raw_http2.message(append.SerializeToString()),
+                                     last=True)
+            self.expect_service(LARGE)
+            self.assertEqual((connection.received, connection.gone), ({}, False))
 
 
 if __name__ == "__main__":

@@ -48,7 +48,8 @@ def message(content, compressed=False, size=None):
 class Connection:
     """A connection that keeps to flow control, and notes what becomes of its streams."""
 
-    def __init__(self, address):
+    def __init__(self, address, answer_window=65535):
+        """answer_window: how many bytes of messages each stream takes."""
         host, _, port = address.rpartition(":")
         self.socket = socket.create_connection((host, int(port)), annalsd.WAIT_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -60,7 +61,8 @@ class Connection:
         self.gone = False  # GOAWAY has come, or the connection's end
         self.settled = False
         self.pongs = 0
-        self.send(PREFACE + frame(SETTINGS, 0, 0))
+        self.send(PREFACE + frame(SETTINGS, 0, 0, struct.pack(
+            ">HI", SETTING_INITIAL_WINDOW, answer_window)))
         self.read_until(lambda: self.settled)
 
     def close(self):

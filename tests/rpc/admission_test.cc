@@ -24,11 +24,16 @@ std::string Appended12() {
 
 class Admission : public ::testing::Test {
  protected:
+  ~Admission() override {
+    service_.reset();
+    annals_metrics_free(metrics_);
+  }
   void Start(size_t admitted_bytes_max) {
     ServiceOptions options = Threads(1);
     options.rpc.admitted_bytes_max = admitted_bytes_max;
     options.rpc.held_bytes_max = 16 * kMib;
     options.rpc.receive_ms = 100;
+    options.rpc.metrics = metrics_;
     service_ = std::make_unique<Service>(options);
     annals_faulty_store_set_pending(service_->store(), true);
     annals_faulty_store_set_held(service_->store(), true);
@@ -46,6 +51,19 @@ class Admission : public ::testing::Test {
     service_->watched().WaitForCalls(1);
   }
 
+  // Waits until streams have answered so many appends that cannot be read.
+  void WaitForWrongAppends(int count) {
+    const std::string line =
+        "annals_stream_appends_total{code=\"INVALID_ARGUMENT\",reason=\"INVALID_REQUEST\"} " +
+        std::to_string(count) + "\n";
+    for (bool there = false; !there;) {
+      GString *text = annals_metrics_text(metrics_);
+      there = strstr(text->str, line.c_str()) != nullptr;
+      g_string_free(text, TRUE);
+    }
+  }
+
+  annals_metrics *metrics_ = annals_metrics_new();
   std::unique_ptr<Service> service_;
   std::unique_ptr<StreamCall> stream_;
   std::thread sender_;
@@ -98,6 +116,32 @@ TEST_F(Admission, EndsStreamsThatWaitWhenTheServerStops) {
   EXPECT_EQ(stream_->Receive(), std::nullopt);
   ExpectFailure(stream_->Finish(), GRPC_STATUS_UNAVAILABLE, "DRAINING");
   stop.join();
+}
+
+// A stream that may receive no more, as nobody has taken the answers before, keeps no room for its
+// last message, which was wrong and is gone.
+TEST_F(Admission, GivesRoomBackForWhatIsWrong) {
+  constexpr int kItemsMax = 64;
+  Start(4 * kMib);
+  const std::string cut = "\x0a";  // a field without its length
+  const std::string small = BytesField(1, cut);
+  const std::string large = Large("a") + cut;
+  std::vector<std::unique_ptr<StreamCall>> streams;
+  for (int i = 0; i < 2; i++) {
+    AppendRequest first;
+    first.arn = Arn("e" + std::to_string(i));
+    first.events = PlainEvents(1, 1);
+    streams.push_back(service_->client().Open(kStream));
+    EXPECT_TRUE(streams[i]->Send(BytesField(1, first.Bytes())));
+    for (int item = 1; item < kItemsMax - 1; item++) {
+      EXPECT_TRUE(streams[i]->Send(small));
+    }
+    EXPECT_TRUE(streams[i]->Send(BytesField(1, large)));
+  }
+  WaitForWrongAppends(2 * (kItemsMax - 1));
+  ExpectFailure(service_->client().Call(kAppendPath, large), GRPC_STATUS_INVALID_ARGUMENT,
+                "INVALID_REQUEST", {{"field", "request"}});
+  LetGo();
 }
 
 // Those who keep others waiting for nothing are given up, when no more can be let in beside them.
