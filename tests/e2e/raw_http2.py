@@ -59,6 +59,7 @@ class Connection:
         self.ended = {}  # how each stream did: None, or the error code of RST_STREAM
         self.received = {}  # bytes of messages
         self.gone = False  # GOAWAY has come, or the connection's end
+        self.closed = False  # that end has come
         self.settled = False
         self.pongs = 0
         self.send(PREFACE + frame(SETTINGS, 0, 0, struct.pack(
@@ -96,7 +97,8 @@ class Connection:
             data = self.socket.recv(1 << 16)
         except ConnectionError:
             data = b""
-        self.gone = self.gone or not data
+        self.closed = not data
+        self.gone = self.gone or self.closed
         self.unread += data
         while len(self.unread) >= 9:
             size = int.from_bytes(self.unread[:3], "big")

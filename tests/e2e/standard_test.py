@@ -3,13 +3,14 @@
 
 import os
 import signal
+import struct
 import unittest
 
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from tests import unittest_xml
-from tests.e2e import annalsd
+from tests.e2e import annalsd, raw_http2
 
 # The modules of grpc.health.v1 and grpc.reflection lie beside the package of that name.
 grpc.__path__.append(os.path.join("proto", "grpc"))
@@ -26,6 +27,27 @@ HISTORY_FILES = ["annals/v1/history_service.proto", "annals/v1/history_event.pro
                  "google/protobuf/wrappers.proto", "google/rpc/status.proto"]
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+LAST_STREAM_MAX = (1 << 31) - 1
+NO_ERROR = 0
+
+
+class Watcher(raw_http2.Connection):
+    """Watches health on a connection of its own, and notes what it is told, in order."""
+
+    def __init__(self, address):
+        self.told = []
+        super().__init__(address)
+        self.open(1, "Watch", service="grpc.health.v1.Health")
+        self.send_data(1, raw_http2.message(b""), last=True)
+
+    def take(self, kind, flags, stream, payload):
+        super().take(kind, flags, stream, payload)
+        if kind == raw_http2.DATA:
+            self.told.append(health_pb2.HealthCheckResponse.FromString(payload[5:]).status)
+        elif kind == raw_http2.HEADERS and flags & raw_http2.END_STREAM:
+            self.told.append("end of stream")
+        elif kind == raw_http2.GOAWAY:
+            self.told.append(("GOAWAY", *struct.unpack(">II", payload[:8])))
 
 
 class HealthTest(unittest.TestCase):
@@ -62,6 +84,17 @@ class HealthTest(unittest.TestCase):
         self.assertEqual((error.code, error.reason), (grpc.StatusCode.UNAVAILABLE, "DRAINING"))
         self.assertEqual(self.server.process.wait(annalsd.WAIT_S), 0)
 
+    def test_goaway_comes_when_health_has_said_that_the_server_stops(self):
+        with Watcher(self.server.grpc) as watcher:
+            watcher.read_until(lambda: watcher.told)
+            self.server.process.send_signal(signal.SIGTERM)
+            while not watcher.closed:
+                watcher.read()
+        self.assertEqual(watcher.told[:4], [SERVING, NOT_SERVING, "end of stream",
+                                            ("GOAWAY", LAST_STREAM_MAX, NO_ERROR)])
+        # Which streams were taken, where the ping between the two was answered in time.
+        self.assertIn(watcher.told[4:], ([("GOAWAY", 1, NO_ERROR)], []))
+        self.assertEqual(self.server.process.wait(annalsd.WAIT_S), 0)
 
     def test_calls_go_on_during_the_drain_delay(self):
         with annalsd.Annalsd("--drain-delay", "3") as server, annalsd.Client(server.grpc) as client:
