@@ -2,7 +2,8 @@
  * The baseline of gRPC reads: a bare server on gRPC's C core that answers every call with the same
  * bytes from memory.
  *
- * Usage: grpc_echo BYTES
+ * Usage: grpc_echo BYTES [CALLS]
+ * CALLS is how many a connection may have at once; any number, if it is left out.
  * Prints `echo ready grpc=127.0.0.1:PORT` and serves until it is killed.
  */
 #include <glib.h>
@@ -79,14 +80,17 @@ static void serve(struct server *server) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 2) {
-    fprintf(stderr, "usage: grpc_echo BYTES\n");
+  if (argc != 2 && argc != 3) {
+    fprintf(stderr, "usage: grpc_echo BYTES [CALLS]\n");
     return 2;
   }
   size_t size = (size_t)strtoull(argv[1], NULL, 10);
   uint8_t *bytes = g_malloc0(size);
   grpc_init();
-  struct server server = {.core = grpc_server_create(NULL, NULL)};
+  grpc_arg calls = {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_MAX_CONCURRENT_STREAMS};
+  calls.value.integer = argc == 3 ? atoi(argv[2]) : 0;
+  const grpc_channel_args args = {.num_args = argc == 3 ? 1 : 0, .args = &calls};
+  struct server server = {.core = grpc_server_create(&args, NULL)};
   server.queue = grpc_completion_queue_create_for_next(NULL);
   grpc_server_register_completion_queue(server.core, server.queue, NULL);
   server.method =
