@@ -1,13 +1,16 @@
 """The contracts: what buf says of Annals', by proto/buf.yaml, alone and beside what clients have;
-whether OpenTelemetry's own code and its Collector understand spans as Annals writes them; and
-whether moto's KMS understands Annals, and boto3 what comes of it."""
+whether HTTP/2 is as h2spec wants it, but for gRPC's core; whether OpenTelemetry's own code and its
+Collector understand spans as Annals writes them; and whether moto's KMS understands Annals, and
+boto3 what comes of it."""
 
 import dataclasses
 import os
+import time
 
 from tests.clients.client import CACHE, ROOT, Client, Failure, Skip
 
 COMPILE_S = 1800
+PROGRAMS = ("ANNALS", "ANNALSD", "GRPC_ECHO", "TEST_TMPDIR")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,12 +39,15 @@ class Contract(Client):
         return {}
 
     def check(self, env, name, command):
+        begin = time.monotonic()
         try:
-            self.execute(command, env, COMPILE_S)
+            remarks = self.execute(command, env, COMPILE_S)
         except Failure as failure:
             print("%s: not ok %s: %s" % (self.name, name, failure), flush=True)
             return "not ok"
-        print("%s: ok %s" % (self.name, name), flush=True)
+        for remark in remarks.splitlines():
+            print("%s: %s" % (self.name, remark))
+        print("%s: ok %s in %.1f s" % (self.name, name, time.monotonic() - begin), flush=True)
         return "ok"
 
 
@@ -50,7 +56,7 @@ class Official(Contract):
 
     def more_env(self):
         paths = ["official"] + [os.path.abspath(p) for p in os.environ["PYTHONPATH"].split(":")]
-        return {**{name: os.environ[name] for name in ("ANNALS", "ANNALSD", "TEST_TMPDIR")},
+        return {**{name: os.environ[name] for name in PROGRAMS},
                 "PYTHONPATH": ":".join(paths)}
 
 
@@ -61,6 +67,11 @@ CONTRACTS = (
              checks=(("lint", ("./buf", "lint", "proto")),
                      ("breaking", ("./buf", "breaking", "proto", "--against",
                                    "proto/release.binpb")))),
+    Official("h2spec", folder="h2spec", program=(), tools=("go",), least=(1, 25), version="version",
+             fetch=("go", "mod", "download"), fetch_s=COMPILE_S,
+             build=("go", "build", "-o", ".", "tool"),
+             checks=(("cases", ("/usr/bin/python3", os.path.join(
+                 ROOT, "tests/clients/h2spec/h2spec_test.py"))),)),
     # The newest one whose code Debian's protobuf can run.
     Official("otlp", folder="", program=(), tools=("/usr/bin/python3",),
              fetch=("sh", "-c", "test -x venv/bin/pip || python3 -m venv venv; venv/bin/pip install "
