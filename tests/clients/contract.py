@@ -1,7 +1,7 @@
 """The contracts: what buf says of Annals', by proto/buf.yaml, alone and beside what clients have;
-whether HTTP/2 is as h2spec wants it, but for gRPC's core; whether OpenTelemetry's own code and its
-Collector understand spans as Annals writes them; and whether moto's KMS understands Annals, and
-boto3 what comes of it."""
+whether HTTP/2 is as h2spec wants it, but for gRPC's core; whether grpcurl and grpc_health_probe
+can do without a .proto; whether OpenTelemetry's own code and its Collector understand spans as
+Annals writes them; and whether moto's KMS understands Annals, and boto3 what comes of it."""
 
 import dataclasses
 import os
@@ -72,6 +72,12 @@ CONTRACTS = (
              build=("go", "build", "-o", ".", "tool"),
              checks=(("cases", ("/usr/bin/python3", os.path.join(
                  ROOT, "tests/clients/h2spec/h2spec_test.py"))),)),
+    Official("grpcurl", folder="grpcurl", program=(), tools=("go",), least=(1, 26),
+             version="version", fetch=("go", "mod", "download"), fetch_s=COMPILE_S,
+             build=("go", "build", "-o", ".", "tool"),
+             checks=tuple((name, ("/usr/bin/python3", os.path.join(
+                 ROOT, "tests/clients/grpcurl/%s_test.py" % name))) for name in (
+                     "calls", "health"))),
     # The newest one whose code Debian's protobuf can run.
     Official("otlp", folder="", program=(), tools=("/usr/bin/python3",),
              fetch=("sh", "-c", "test -x venv/bin/pip || python3 -m venv venv; venv/bin/pip install "
