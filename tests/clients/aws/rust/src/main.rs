@@ -149,6 +149,13 @@ impl Clients {
 type Request = GetExecutionHistoryInputBuilder;
 type IsKind = fn(&GetExecutionHistoryError) -> bool;
 
+/// Not one of the errors that the SDK has for this operation: they differ by their codes alone.
+fn is_of_no_kind(error: &GetExecutionHistoryError) -> bool {
+    #[allow(deprecated)] // there is no other way to tell that an error has no type
+    let is_of_no_kind = matches!(error, GetExecutionHistoryError::Unhandled(_));
+    is_of_no_kind
+}
+
 fn variable(name: &str) -> String {
     env::var(name).expect(name)
 }
@@ -247,13 +254,9 @@ async fn check_errors(usual: &Clients) {
         GetExecutionHistoryError::is_invalid_token,
     );
     check("invalid_token", fails).await;
-    // Not one of the errors that the SDK has for this operation; nor are those below.
     let many = request("Machine:all_types").max_results(1001);
-    check(
-        "validation",
-        usual.fails(many, "ValidationException", |_| true),
-    )
-    .await;
+    let fails = usual.fails(many, "ValidationException", is_of_no_kind);
+    check("validation", fails).await;
 }
 
 async fn check_signatures(usual: &Clients, credentials: Credentials) {
@@ -261,17 +264,14 @@ async fn check_signatures(usual: &Clients, credentials: Credentials) {
     let temporary = Clients::with_key("ASIACLIENTS", "temporary", Some("token"));
     check("session_token", temporary.history(all_types())).await;
     let wrong = Clients::with_key("AKIAWRONG", "wrong", None);
-    let fails = wrong.fails(all_types(), "InvalidSignatureException", |_| true);
+    let fails = wrong.fails(all_types(), "InvalidSignatureException", is_of_no_kind);
     check("wrong_secret", fails).await;
     let nobody = Clients::with_key("AKIANOBODY", "secret", None);
-    let fails = nobody.fails(all_types(), "UnrecognizedClientException", |_| true);
+    let fails = nobody.fails(all_types(), "UnrecognizedClientException", is_of_no_kind);
     check("unknown_key", fails).await;
     let other = request("Other:all_types");
-    check(
-        "denied",
-        usual.fails(other, "AccessDeniedException", |_| true),
-    )
-    .await;
+    let fails = usual.fails(other, "AccessDeniedException", is_of_no_kind);
+    check("denied", fails).await;
     let ahead = Clients::new("ANNALS_AHEAD", credentials.clone());
     check("clock", ahead.history(all_types())).await;
     let busy = Clients::new("ANNALS_BUSY", credentials);
