@@ -17,10 +17,20 @@ from tests.e2e.annalsd import ARN_PREFIX
 MODEL = "com.amazonaws.swf.service.v2.model#"
 SERVICE = "com.amazon.coral.service#"
 VALIDATION = "com.amazon.coral.validate#ValidationException"
+# Executions of the machine Encrypted: the error that KMS has for their keys, and what clients get.
+ENCRYPTED = {
+    "denied": ("AccessDeniedException", "KmsAccessDeniedException",
+               "the key of the history may not be used"),
+    "disabled": ("DisabledException", "KmsInvalidStateException",
+                 "the key of the history is not in a state to be used", "DISABLED"),
+    "throttled": ("ThrottlingException", "KmsThrottlingException",
+                  "the key service takes no more requests for now"),
+}
+KMS_SAYS = "The key may not be used."
 
 
 class Refusal(Exception):
-    """An error: its type and its message."""
+    """An error: its type, its message and, of some, the state of a key."""
 
 
 class Reference:
@@ -69,6 +79,9 @@ class Reference:
         if not arn.startswith("arn:"):
             raise Refusal(MODEL + "InvalidArn", "Invalid Arn: 'Invalid ARN prefix: %s'" % arn)
         machine, name = arn.split(":")[-2:]
+        if machine == "Encrypted":
+            failure, error, meaning, *state = ENCRYPTED[name]
+            raise Refusal(MODEL + error, "%s: KMS: %s: %s" % (meaning, failure, KMS_SAYS), *state)
         if machine != "Machine":
             raise Refusal(SERVICE + "AccessDeniedException",
                           "User: clients is not authorized to perform: states:%s on resource: %s"
@@ -91,7 +104,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         try:
             self.reply(200, self.reference.answer(key, operation, request))
         except Refusal as refusal:
-            self.reply(400, dict(zip(("__type", "message"), refusal.args)))
+            self.reply(400, dict(zip(("__type", "message", "kmsKeyState"), refusal.args)))
 
     def reply(self, status, answer):
         body = json.dumps(answer).encode()

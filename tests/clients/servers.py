@@ -1,10 +1,13 @@
-"""The servers that clients are tried against: annalsd with the histories, and the reference."""
+"""The servers that clients are tried against: annalsd with the histories, some under keys of a KMS
+that says no, and the reference."""
 
 import contextlib
 import os
 
+from annals.v1 import history_service_pb2
 from tests.clients import reference
 from tests.e2e import annalsd
+from tests.e2e.fake_kms import Failure, FakeKms
 
 EXECUTIONS = ("all_types", "branches", "order_fulfilment", "redrive", "thousand_events")
 CREDENTIALS = """
@@ -18,6 +21,7 @@ access_key_id = AKIAWRONG
 secret_access_key = right
 allow = states:* on arn:aws:states:us-east-1:123456789012:execution:Machine:*
 allow = states:* on arn:aws:states:us-east-1:123456789012:stateMachine:Machine
+allow = states:GetExecutionHistory on arn:aws:states:us-east-1:123456789012:execution:Encrypted:*
 """ + annalsd.WRITER
 HOUR_AHEAD = {
     "LD_PRELOAD": "/usr/$LIB/faketime/libfaketimeMT.so.1",
@@ -32,7 +36,10 @@ class Servers(contextlib.ExitStack):
     def __init__(self, histories):
         super().__init__()
         self.files = [os.path.join(histories, name + ".json") for name in EXECUTIONS]
-        usual = self.start()
+        kms = FakeKms()
+        self.callback(kms.stop)
+        usual = self.start(*kms.options(), "--kms-timeout", "60", env=kms.environment())
+        encrypt(usual, kms)
         ahead = self.start(env=HOUR_AHEAD)
         self.busy = self.start("--quota", "GetExecutionHistory=1:2")
         # What programs need to find them.
@@ -60,3 +67,17 @@ class Servers(contextlib.ExitStack):
     def throttled_count(self):
         """How many calls have been throttled so far."""
         return self.busy.log().count('"reason":"ThrottlingException"')
+
+
+def encrypt(server, kms):
+    """Has executions under keys that are good when they are created, and not afterwards."""
+    keys = {name: kms.new_key() for name in reference.ENCRYPTED}
+    with annalsd.Client(server.grpc, metadata=annalsd.BY_WRITER) as client:
+        for name, key in keys.items():
+            client.append(
+                annalsd.ARN_HEAD + "execution:Encrypted:" + name, [annalsd.started()],
+                encryption_configuration=history_service_pb2.EncryptionConfiguration(
+                    type="ENCRYPTION_TYPE_CUSTOMER_MANAGED_KMS_KEY", kms_key_id=key.arn))
+    for name, key in keys.items():
+        key.says = Failure(reference.ENCRYPTED[name][0], reference.KMS_SAYS)
+    server.restart()  # it has their data keys in memory

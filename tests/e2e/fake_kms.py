@@ -23,6 +23,7 @@ class Key:
         self.id = str(uuid.uuid4())
         self.arn = ARN_HEAD + self.id
         self.state = "Enabled"
+        self.says = None  # a Failure for every use
         self.secret = AESGCM(os.urandom(32))
 
 
@@ -140,6 +141,8 @@ class FakeKms:
         if key is None:
             raise Failure("NotFoundException", "Key '%s' does not exist" % key_id)
         check_state(key.arn, key.state)
+        if key.says is not None:
+            raise key.says
         return key
 
     @staticmethod

@@ -81,6 +81,12 @@ check invalid_token fails InvalidToken "${all_types[@]}" --no-paginate --next-to
 check validation fails ValidationException "${all_types[@]}" --page-size 1001
 check describe_nobody fails ExecutionDoesNotExist describe-execution --execution-arn "$nobody"
 
+# This CLI is too old for the state of the key.
+encrypted=$execution:Encrypted
+check kms_access_denied fails KmsAccessDeniedException "${history[@]}" "$encrypted:denied"
+check kms_invalid_state fails KmsInvalidStateException "${history[@]}" "$encrypted:disabled"
+check kms_throttling fails KmsThrottlingException "${history[@]}" "$encrypted:throttled"
+
 check session_token as ASIACLIENTS temporary token same "${all_types[@]}"
 check wrong_secret as AKIAWRONG wrong "" fails InvalidSignatureException "${all_types[@]}"
 check unknown_key as AKIANOBODY secret "" fails UnrecognizedClientException "${all_types[@]}"

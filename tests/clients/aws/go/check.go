@@ -167,6 +167,22 @@ func same[T smithy.APIError](found, wanted error, code string) error {
 	return nil
 }
 
+func checkKeys(usual clients) {
+	of := func(name string) *request {
+		return &request{ExecutionArn: aws.String(execution + "Encrypted:" + name)}
+	}
+	check("kms_access_denied",
+		fails[*kmsAccessDenied](usual, of("denied"), "KmsAccessDeniedException"))
+	err := fails[*kmsInvalidState](usual, of("disabled"), "KmsInvalidStateException")
+	if err == nil {
+		_, found := usual.annals.GetExecutionHistory(ctx, of("disabled"))
+		err = disabled(found)
+	}
+	check("kms_invalid_state", err)
+	check("kms_throttling",
+		fails[*kmsThrottling](usual, of("throttled"), "KmsThrottlingException"))
+}
+
 func version() string {
 	build, _ := debug.ReadBuildInfo()
 	for _, module := range build.Deps {
@@ -207,6 +223,8 @@ func main() {
 	check("invalid_arn", fails[*types.InvalidArn](usual, hello, "InvalidArn"))
 	token := &request{ExecutionArn: allTypes, NextToken: aws.String("x")}
 	check("invalid_token", fails[*types.InvalidToken](usual, token, "InvalidToken"))
+
+	checkKeys(usual)
 
 	// None of these is a type that the SDK has for this operation.
 	many := &request{ExecutionArn: allTypes, MaxResults: 1001}

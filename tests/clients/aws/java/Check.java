@@ -19,6 +19,10 @@ import software.amazon.awssdk.services.sfn.model.HistoryEvent;
 import software.amazon.awssdk.services.sfn.model.HistoryEventType;
 import software.amazon.awssdk.services.sfn.model.InvalidArnException;
 import software.amazon.awssdk.services.sfn.model.InvalidTokenException;
+import software.amazon.awssdk.services.sfn.model.KmsAccessDeniedException;
+import software.amazon.awssdk.services.sfn.model.KmsInvalidStateException;
+import software.amazon.awssdk.services.sfn.model.KmsKeyState;
+import software.amazon.awssdk.services.sfn.model.KmsThrottlingException;
 import software.amazon.awssdk.services.sfn.model.ListExecutionsRequest;
 import software.amazon.awssdk.services.sfn.model.SfnException;
 import software.amazon.awssdk.services.sfn.model.ValidationException;
@@ -64,7 +68,7 @@ public class Check {
   }
 
   static void expect(Object found, Object wanted) {
-    if (!found.equals(wanted)) {
+    if (!wanted.equals(found)) {
       throw new AssertionError(found + " instead of " + wanted);
     }
   }
@@ -117,17 +121,19 @@ public class Check {
     expect(executions, reference.listExecutions(request).executions());
   }
 
-  void fails(GetExecutionHistoryRequest request, String code, Class<? extends SfnException> kind) {
-    fails(client -> client.getExecutionHistory(request), code, kind);
+  <T extends SfnException> T fails(
+      GetExecutionHistoryRequest request, String code, Class<T> kind) {
+    return fails(client -> client.getExecutionHistory(request), code, kind);
   }
 
-  void fails(Consumer<SfnClient> call, String code, Class<? extends SfnException> kind) {
+  <T extends SfnException> T fails(Consumer<SfnClient> call, String code, Class<T> kind) {
     var found = refusal(annals, call);
     expect(found.getClass(), kind);
     expect(found.awsErrorDetails().errorCode(), code);
     expect(
         found.awsErrorDetails().errorMessage(),
         refusal(reference, call).awsErrorDetails().errorMessage());
+    return kind.cast(found);
   }
 
   static SfnException refusal(SfnClient client, Consumer<SfnClient> call) {
@@ -156,6 +162,26 @@ public class Check {
     var many = ALL_TYPES.toBuilder().maxResults(1001).build();
     check(
         "validation", () -> usual.fails(many, "ValidationException", ValidationException.class));
+  }
+
+  static void checkKeys(Check usual) {
+    var denied = request(EXECUTION + "Encrypted:denied");
+    check(
+        "kms_access_denied",
+        () -> usual.fails(denied, "KmsAccessDeniedException", KmsAccessDeniedException.class));
+    var disabled = request(EXECUTION + "Encrypted:disabled");
+    check(
+        "kms_invalid_state",
+        () ->
+            expect(
+                usual
+                    .fails(disabled, "KmsInvalidStateException", KmsInvalidStateException.class)
+                    .kmsKeyState(),
+                KmsKeyState.DISABLED));
+    var throttled = request(EXECUTION + "Encrypted:throttled");
+    check(
+        "kms_throttling",
+        () -> usual.fails(throttled, "KmsThrottlingException", KmsThrottlingException.class));
   }
 
   /** The errors belong to all of AWS's services, and have no classes in this one's client. */
@@ -198,6 +224,7 @@ public class Check {
     check("list", () -> usual.list(list));
     check("list_failed", () -> usual.list(list.toBuilder().statusFilter("FAILED").build()));
     checkErrors(usual);
+    checkKeys(usual);
     checkSignatures(usual, credentials);
   }
 }

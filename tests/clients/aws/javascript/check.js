@@ -102,6 +102,11 @@ async function fails(
   assert(found instanceof kind, `${found}`);
   assert.equal(found.name, name);
   assert.equal(found.message, wanted.message);
+  return found;
+}
+
+function encrypted(name) {
+  return { executionArn: `${execution}Encrypted:${name}` };
 }
 
 function key(accessKeyId, secretAccessKey, sessionToken) {
@@ -141,6 +146,17 @@ await check("describe_nobody", () =>
     usual,
     sfn.DescribeExecutionCommand,
   ),
+);
+await check("kms_access_denied", () =>
+  fails(encrypted("denied"), "KmsAccessDeniedException", sfn.KmsAccessDeniedException),
+);
+await check("kms_invalid_state", async () => {
+  const request = encrypted("disabled");
+  const error = await fails(request, "KmsInvalidStateException", sfn.KmsInvalidStateException);
+  assert.equal(error.kmsKeyState, sfn.KmsKeyState.DISABLED);
+});
+await check("kms_throttling", () =>
+  fails(encrypted("throttled"), "KmsThrottlingException", sfn.KmsThrottlingException),
 );
 
 // These belong to all of AWS's services, and have no classes in this one's client.

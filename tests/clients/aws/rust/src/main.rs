@@ -16,7 +16,7 @@ use aws_sdk_sfn::operation::get_execution_history::builders::GetExecutionHistory
 use aws_sdk_sfn::operation::get_execution_history::{
     GetExecutionHistoryError, GetExecutionHistoryInput,
 };
-use aws_sdk_sfn::types::{ExecutionStatus, HistoryEventType};
+use aws_sdk_sfn::types::{ExecutionStatus, HistoryEventType, KmsKeyState};
 use aws_sdk_sfn::Client;
 
 const MACHINE: &str = "arn:aws:states:us-east-1:123456789012:stateMachine:Machine";
@@ -156,6 +156,15 @@ fn is_of_no_kind(error: &GetExecutionHistoryError) -> bool {
     is_of_no_kind
 }
 
+fn is_disabled(error: &GetExecutionHistoryError) -> bool {
+    match error {
+        GetExecutionHistoryError::KmsInvalidStateException(error) => {
+            error.kms_key_state() == Some(&KmsKeyState::Disabled)
+        }
+        _ => false,
+    }
+}
+
 fn variable(name: &str) -> String {
     env::var(name).expect(name)
 }
@@ -259,6 +268,27 @@ async fn check_errors(usual: &Clients) {
     check("validation", fails).await;
 }
 
+async fn check_keys(usual: &Clients) {
+    let fails = usual.fails(
+        request("Encrypted:denied"),
+        "KmsAccessDeniedException",
+        GetExecutionHistoryError::is_kms_access_denied_exception,
+    );
+    check("kms_access_denied", fails).await;
+    let fails = usual.fails(
+        request("Encrypted:disabled"),
+        "KmsInvalidStateException",
+        is_disabled,
+    );
+    check("kms_invalid_state", fails).await;
+    let fails = usual.fails(
+        request("Encrypted:throttled"),
+        "KmsThrottlingException",
+        GetExecutionHistoryError::is_kms_throttling_exception,
+    );
+    check("kms_throttling", fails).await;
+}
+
 async fn check_signatures(usual: &Clients, credentials: Credentials) {
     let all_types = || request("Machine:all_types");
     let temporary = Clients::with_key("ASIACLIENTS", "temporary", Some("token"));
@@ -314,5 +344,6 @@ async fn main() {
     check("list", usual.list(None)).await;
     check("list_failed", usual.list(Some(ExecutionStatus::Failed))).await;
     check_errors(usual).await;
+    check_keys(usual).await;
     check_signatures(usual, credentials).await;
 }
