@@ -23,8 +23,6 @@ static const struct {
   const char *prefix;
 } prefixes[] = {
     {"ValidationException", VALIDATE},
-    {"AccessDeniedException", SERVICE},
-    {"ExpiredTokenException", SERVICE},
     {"IncompleteSignatureException", SERVICE},
     {"InternalFailure", SERVICE},
     {"InvalidSignatureException", SERVICE},
@@ -33,7 +31,6 @@ static const struct {
     {"SerializationException", SERVICE},
     {"ServiceUnavailable", SERVICE},
     {"UnknownOperationException", SERVICE},
-    {"UnrecognizedClientException", SERVICE},
 };
 
 struct line {

@@ -42,7 +42,7 @@ class Reference:
 
     def answer(self, key, operation, request):
         if key == "AKIANOBODY":
-            raise Refusal(SERVICE + "UnrecognizedClientException",
+            raise Refusal(MODEL + "UnrecognizedClientException",
                           "The security token included in the request is invalid.")
         if key == "AKIAWRONG":
             raise Refusal(SERVICE + "InvalidSignatureException",
@@ -83,7 +83,7 @@ class Reference:
             failure, error, meaning, *state = ENCRYPTED[name]
             raise Refusal(MODEL + error, "%s: KMS: %s: %s" % (meaning, failure, KMS_SAYS), *state)
         if machine != "Machine":
-            raise Refusal(SERVICE + "AccessDeniedException",
+            raise Refusal(MODEL + "AccessDeniedException",
                           "User: clients is not authorized to perform: states:%s on resource: %s"
                           % (operation, arn))
         if name not in self.histories:

@@ -11,6 +11,7 @@
 
 namespace {
 
+const char kModel[] = "com.amazonaws.swf.service.v2.model#";
 const char kService[] = "com.amazon.coral.service#";
 const char kReader[] = "[reader]\naccess_key_id=AKIAREADER\nsecret_access_key=s1\nallow=";
 const char kPage[] = "\"events\":[{\"timestamp\":1600000000.01,";
@@ -70,12 +71,12 @@ class Caller : public GatewayFixture {
     return send(request);
   }
 
-  static std::string refusal(const std::string &name, const std::string &message) {
-    return answer("400 Bad Request", error(kService + name, message));
+  static std::string refusal(const std::string &type, const std::string &message) {
+    return answer("400 Bad Request", error(type, message));
   }
 
   static std::string denied(const std::string &arn) {
-    return refusal("AccessDeniedException",
+    return refusal(kModel + std::string("AccessDeniedException"),
                    "User: reader is not authorized to perform: states:GetExecutionHistory on "
                    "resource: " +
                        arn);
@@ -107,8 +108,8 @@ TEST_F(Caller, SignsHeadersAsTheyCome) {
 }
 
 TEST_F(Caller, MustSign) {
-  std::string missing =
-      refusal("MissingAuthenticationTokenException", "Request is missing Authentication Token");
+  std::string missing = refusal(kService + std::string("MissingAuthenticationTokenException"),
+                                "Request is missing Authentication Token");
   EXPECT_EQ(send(page_request()), missing);
   SigV4Request request = page_request();
   request.set("Authorization", "Bearer x");
@@ -120,7 +121,7 @@ TEST_F(Caller, IsRefusedInAwsWords) {
   sigv4_sign(signer_, &request);
   request.body += " ";
   EXPECT_EQ(send(request),
-            refusal("InvalidSignatureException",
+            refusal(kService + std::string("InvalidSignatureException"),
                     "The request signature we calculated does not match the signature you "
                     "provided. Check your AWS Secret Access Key and signing method. Consult the "
                     "service documentation for details."));
@@ -128,12 +129,12 @@ TEST_F(Caller, IsRefusedInAwsWords) {
   EXPECT_NE(send(request).find("IncompleteSignatureException"), std::string::npos);
   signer_.access_key_id = "AKIANOBODY";
   EXPECT_EQ(sign_and_send(page_request()),
-            refusal("UnrecognizedClientException",
+            refusal(kModel + std::string("UnrecognizedClientException"),
                     "The security token included in the request is invalid."));
   signer_.access_key_id = "AKIAREADER";
   signer_.scope = "20200913/us-east-1/states/aws4_request";
   EXPECT_EQ(sign_and_send(page_request()),
-            refusal("InvalidSignatureException",
+            refusal(kService + std::string("InvalidSignatureException"),
                     "Credential should be scoped to a valid region: 'eu-west-1', not "
                     "'us-east-1'."));
 }
