@@ -47,7 +47,7 @@ struct annals_rocksdb_tuning {
   uint64_t memory_bytes;     /* of all that follow up to the blank line; 256 MiB */
   uint64_t memtable_bytes;   /* what is written and not yet in files; a quarter of memory_bytes */
   uint64_t tail_table_bytes; /* ends of histories kept for appends; an eighth */
-  uint64_t cache_bytes;      /* blocks of files, with their indexes, and a quarter of it for runs as
+  uint64_t cache_bytes;      /* blocks of files, with their indexes, and half of it for runs as
                                 they are sent; what is left */
 
   uint64_t block_bytes; /* what is read at once; 16 KiB */

@@ -64,6 +64,7 @@ class Pages:
         hot = bench.fixture(self.FIXTURE)
         self.server = hot.server
         self.requests = hot.requests(**self.REQUEST)
+        self.server.settle()
         warm = self.programs.call(self.server, self.requests, self.IN_FLIGHT, 0)
         self.programs.call(self.server, self.requests, self.IN_FLIGHT, 0)
         self.reply_bytes = int(warm.more["reply_bytes"])
