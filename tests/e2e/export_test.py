@@ -7,6 +7,7 @@ ANNALS_EXPORT_EVENTS: how long the long history is (8000).
 import gzip
 import json
 import os
+import pty
 import subprocess
 import unittest
 
@@ -164,6 +165,28 @@ class ExportTest(unittest.TestCase):
         out, most = run(self.other.grpc, "import", long)
         self.assertIn("1 history imported, 0 already there, 0 failed: %d events" % EVENTS, out.decode())
         self.assertLess(most - least, MEMORY_BYTES_MAX)
+
+    @unittest.skipUnless(os.path.exists("/dev/ptmx") and os.path.ismount("/dev/pts"),
+                         "no terminals are to be had here")
+    def test_import_shows_its_progress_on_a_terminal(self):
+        path = os.path.join(HISTORIES, "hello_world.json")
+        parent, child = pty.openpty()
+        with open(parent, "rb", buffering=0) as terminal:
+            process = subprocess.Popen(
+                [annalsd.CLI, "import", path, "--execution-arn", annalsd.arn("seen"), "--endpoint",
+                 self.other.grpc], env=annalsd.environment(), stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL, stderr=child)
+            os.close(child)
+            said = b""
+            try:
+                while piece := terminal.read(4096):
+                    said += piece
+            except OSError:  # the program's end closes the terminal
+                pass
+            self.assertEqual(process.wait(annalsd.WAIT_S), 0)
+        with annalsd.Client(self.other.grpc) as client:
+            count = len(client.history(annalsd.arn("seen")))
+        self.assertEqual(said, b"\r\x1b[Kfile 1 of 1, event 0 of %d\r\x1b[K" % count)
 
 
 if __name__ == "__main__":
