@@ -13,7 +13,7 @@ from tests.e2e import annalsd
 from tests.e2e.annalsd import CallError, length_delimited, passed, started, varint_field
 
 MIB = 1 << 20
-BUDGET_MIB = 512
+BUDGET_MIB = 512  # the default of --memory-budget
 READERS = 64
 WRITERS = 64
 READS = 6
@@ -91,7 +91,7 @@ class Load:
 
 class MemoryTest(unittest.TestCase):
     def setUp(self):
-        self.server = annalsd.Annalsd("--memory-budget", str(BUDGET_MIB))
+        self.server = annalsd.Annalsd()
         self.addCleanup(self.server.stop)
         self.arn = annalsd.arn("a")
 
