@@ -446,7 +446,7 @@ TEST_F(BrokenAppendStream, GivesUpAServerThatItHasNeverReached) {
 
 TEST_F(BrokenAppendStream, GivesUpAServerThatIsAwayForTooLong) {
   stream_.options().attempts_max = 1;
-  stream_.options().timeout_ms = 1500;
+  stream_.options().timeout_ms = 4000;
   std::deque<FakeReply> replies(50, End(kUnavailable, "away"));
   replies.push_front(Answer(Appended(1)));
   Say(replies);

@@ -191,7 +191,7 @@ TEST_F(Watch, GivesUpAServerThatItHasNeverReached) {
 
 TEST_F(Watch, GivesUpAServerThatIsAwayForTooLong) {
   options_.attempts_max = 1;
-  options_.timeout_ms = 1500;
+  options_.timeout_ms = 4000;
   std::deque<FakeReply> replies(50, Stream({}, kUnavailable, "away"));
   replies.push_front(Stream({Message(1, 1)}, kUnavailable, "gone"));
   Begin(replies);

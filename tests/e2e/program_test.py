@@ -226,20 +226,21 @@ class LifeTest(unittest.TestCase):
                 self.assertEqual(server.stop(number), 0)
 
     def test_stops_with_idle_connections(self):
-        server = Annalsd()
+        server = Annalsd("--drain-timeout", "100")
         with annalsd.Client(server.grpc) as client, annalsd.Gateway(server.gateway) as gateway:
             client.append(annalsd.arn("a"), [started()])
             gateway.history(annalsd.arn("a"))
             begin = time.monotonic()
             self.assertEqual(server.stop(), 0)
-            self.assertLess(time.monotonic() - begin, 5)
+            self.assertLess(time.monotonic() - begin, 60)
 
     def test_calls_in_flight_are_finished(self):
-        """What is answered is true: stored after OK; and each call gets an answer."""
+        """What is answered is true: stored after OK, not after DRAINING. Who calls only when the
+        server has gone gets no answer, and knows nothing."""
         server = Annalsd()
         arns = [annalsd.arn("a%d" % i) for i in range(8)]
         acknowledged = dict.fromkeys(arns, 0)
-        refusals = []
+        refusals = {}
         some = threading.Barrier(len(arns) + 1)
 
         def append(arn):
@@ -251,7 +252,7 @@ class LifeTest(unittest.TestCase):
                         if i == 20:
                             some.wait(annalsd.WAIT_S)
                 except CallError as error:
-                    refusals.append(error)
+                    refusals[arn] = error
 
         threads = [threading.Thread(target=append, args=(arn,)) for arn in arns]
         for thread in threads:
@@ -260,14 +261,18 @@ class LifeTest(unittest.TestCase):
         self.assertEqual(server.stop(), 0)
         for thread in threads:
             thread.join()
-        self.assertEqual({(e.code, e.reason) for e in refusals},
-                         {(grpc.StatusCode.UNAVAILABLE, "DRAINING")})
-        self.assertEqual(len(refusals), len(arns))
+        self.assertEqual(set(refusals), set(arns))
+        self.assertLessEqual({(e.code, e.reason) for e in refusals.values()},
+                             {(grpc.StatusCode.UNAVAILABLE, "DRAINING"),
+                              (grpc.StatusCode.UNAVAILABLE, None),
+                              (grpc.StatusCode.CANCELLED, None)})
         server.start()
         with annalsd.Client(server.grpc) as client:
             for arn in arns:
-                self.assertEqual([e.id for e in client.history(arn)],
-                                 list(range(1, acknowledged[arn] + 1)))
+                stored = [e.id for e in client.history(arn)]
+                self.assertEqual(stored, list(range(1, len(stored) + 1)))
+                self.assertIn(len(stored) - acknowledged[arn],
+                              (0,) if refusals[arn].reason else (0, 1))
         self.assertEqual(server.stop(), 0)
 
     def test_slow_reader_gets_its_answer(self):

@@ -78,8 +78,9 @@ class Connection:
     def send(self, data):
         try:
             self.socket.sendall(data)
-        except (ConnectionError, BrokenPipeError):
-            self.gone = True
+        except ConnectionError:
+            while not self.gone:  # what the server has said before
+                self.read()
 
     def open(self, stream, method, *more, flags=END_HEADERS, **where):
         """Begins a call. Streams of clients have odd numbers."""

@@ -23,7 +23,7 @@ from tests.e2e import annalsd
 DURATION_S = float(os.environ.get("ANNALS_TROUBLE_S", "4"))
 CALLS = 256
 CHANNELS = 16
-STOP_S = 10  # --drain-timeout
+STOP_S = 60  # less than --drain-timeout
 
 # google.rpc codes that such clients may see; the others would be the server's fault.
 EXPECTED = {grpc.StatusCode.OK, grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -95,7 +95,7 @@ class TroubleTest(unittest.TestCase):
         seed = int.from_bytes(os.urandom(4), "big")
         print("seed %d" % seed, file=sys.stderr)
         self.dice = random.Random(seed)
-        self.server = annalsd.Annalsd("--log-level", "error")
+        self.server = annalsd.Annalsd("--log-level", "error", "--drain-timeout", "100")
         self.addCleanup(self.server.stop)
         self.arns = [annalsd.arn("e%d" % i) for i in range(8)]
         with annalsd.Client(self.server.grpc) as client:

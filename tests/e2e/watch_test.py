@@ -170,7 +170,7 @@ class WatchTest(unittest.TestCase):
         figures = dict(word.split("=") for word in done.stdout.split())
         self.assertEqual(int(figures["delivered"]), int(watchers) * (int(rounds) - 1))
         if not annalsd.is_slow_build():
-            self.assertLess(int(figures["bytes_per_watcher"]), 20000)
+            self.assertLess(int(figures["bytes_per_watcher"]), 40000)
 
 
 if __name__ == "__main__":

@@ -503,12 +503,15 @@ TEST_F(Http, SendsABigAnswerWholeBeforeItStops) {
 }
 
 TEST_F(Http, WaitsASecondForBodiesBeforeItStops) {
+  annals_gateway_options options = {};
+  options.stop_timeout_ms = 100000;
+  start(options);
   HttpClient client(port_);
   client.send(head("POST / HTTP/1.1", "Expect: 100-continue\r\n" + length()));
   ASSERT_NE(client.receive_head(), "");
   int64_t start_us = g_get_monotonic_time();
   annals_gateway_stop(gateway_);
-  EXPECT_LT(g_get_monotonic_time() - start_us, 5000000) << "not ten seconds, as for answers";
+  EXPECT_LT(g_get_monotonic_time() - start_us, 60000000) << "not as for answers";
   EXPECT_EQ(client.receive(), "");
 }
 

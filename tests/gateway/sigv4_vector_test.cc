@@ -1,6 +1,8 @@
 /*
  * The test suite that AWS publishes for Signature Version 4: requests, each signed in the header
- * and in the query. sigv4_vectors.txt has those that do not forgo what only S3 does without.
+ * and in the query. sigv4_vectors.txt has those that do not forgo what only S3 does without, but
+ * post-sts-header-after in the query, whose signature is for a query without the session token:
+ * here all of a query is signed.
  */
 #include <gtest/gtest.h>
 
