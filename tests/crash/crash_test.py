@@ -16,7 +16,7 @@ from tests.crash.activities import NAMES
 from tests.crash.harness import MODES, Harness
 from tests.e2e import annalsd
 
-KILLS = 3
+KILLS = 3 if annalsd.is_slow_build() else 20
 
 
 def run(mode, kills, seed=None, loads=1, activities=()):
@@ -35,10 +35,10 @@ class CrashTest(unittest.TestCase):
         run("kill", KILLS)
 
     def test_lost_page_cache(self):
-        run("lost", KILLS, activities=NAMES)
+        run("lost", 3, activities=NAMES)
 
     def test_torn_page_cache(self):
-        run("torn", KILLS, activities=NAMES)
+        run("torn", 3, activities=NAMES)
 
 
 class SealTest(unittest.TestCase):
