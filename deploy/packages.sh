@@ -12,6 +12,7 @@
 #          what tests/deploy/run.sh needs beside
 #   clients
 #          what tests/clients/run.sh needs beside
+#   fuzz   what the configuration `fuzz` needs beside
 #   bench  what tests/bench/run.sh needs beside
 #   python, javascript, go, java, rust, cpp
 #          what clients in that language need where the machine has no tools of its own
@@ -78,6 +79,10 @@ test=(
 clients=(
   faketime
 )
+fuzz=(
+  clang
+  lld
+)
 bench=(
   gnuplot-nox
   libprotobuf-dev
@@ -140,7 +145,7 @@ list=
 wanted=()
 for group; do
   case $group in
-    build | library | image | run | test | container | clients | bench | python | javascript | go | java | rust | cpp)
+    build | library | image | run | test | container | clients | fuzz | bench | python | javascript | go | java | rust | cpp)
       declare -n packages=$group
       wanted+=("${packages[@]}")
       ;;
