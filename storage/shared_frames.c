@@ -25,6 +25,10 @@ struct annals_shared_frames *annals_shared_frames_copy(const uint8_t *frames, si
    * does not see. */
   g_atomic_int_set(&copy->refs, 1);
   copy->plain = are_plain(frames, size);
+  copy->keeper = NULL;
+  copy->kept = false;
+  g_atomic_int_set(&copy->encodings, 0);
+  g_atomic_pointer_set(&copy->encoded, NULL);
   copy->size = size;
   memcpy(copy->bytes, frames, size);
   return copy;
@@ -37,6 +41,30 @@ struct annals_shared_frames *annals_shared_frames_ref(struct annals_shared_frame
 
 void annals_shared_frames_unref(struct annals_shared_frames *frames) {
   if (frames != NULL && g_atomic_int_dec_and_test(&frames->refs)) {
+    g_free(g_atomic_pointer_get(&frames->encoded));
     g_free(frames);
+  }
+}
+
+const struct annals_encoded *annals_shared_frames_encoded(
+    const struct annals_shared_frames *frames) {
+  return g_atomic_pointer_get(&frames->encoded);
+}
+
+void annals_shared_frames_keep_encoded(struct annals_shared_frames *frames, const uint8_t *bytes,
+                                       size_t size) {
+  struct annals_shared_keeper *keeper = frames->keeper;
+  if (g_atomic_int_add(&frames->encodings, 1) == 0 || keeper == NULL ||
+      annals_shared_frames_encoded(frames) != NULL || !keeper->admits(keeper, size)) {
+    return;
+  }
+  struct annals_encoded *encoded = g_try_malloc(offsetof(struct annals_encoded, bytes) + size);
+  if (encoded == NULL) {
+    return;
+  }
+  encoded->size = size;
+  memcpy(encoded->bytes, bytes, size);
+  if (!keeper->keep(keeper, frames, encoded)) {
+    g_free(encoded);
   }
 }

@@ -22,6 +22,18 @@ static bool encode(struct annals_page *page, const struct annals_frame *frame) {
          annals_answer_hold(run, &page->events, &state->held_bytes);
 }
 
+static size_t lead_bytes(const struct annals_page *page) {
+  return annals_answer_lead_bytes(opening, page->event_count);
+}
+
+static bool put_encoded(struct annals_page *page, const uint8_t *bytes, size_t size) {
+  struct annals_operation_run *run = page->owner;
+  struct state *state = run->state;
+  annals_answer_begin_item(&page->events, opening, page->event_count);
+  annals_buffer_append(&page->events, bytes, size);
+  return annals_answer_hold(run, &page->events, &state->held_bytes);
+}
+
 static void on_page(struct annals_page *page) {
   struct annals_operation_run *run = page->owner;
   run->on_done(run);
@@ -49,6 +61,8 @@ static enum annals_progress start(struct annals_operation_run *run) {
   struct annals_page *page = &state->page;
   run->state = state;
   page->encode = encode;
+  page->put_encoded = put_encoded;
+  page->lead_bytes = lead_bytes;
   page->on_done = on_page;
   page->owner = run;
   if (!read_request(run, &page->request, &run->error)) {

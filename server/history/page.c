@@ -193,26 +193,42 @@ static bool damaged(struct annals_page *page) {
   return false;
 }
 
-/* Tells whether all of a run is in the page, as it stands. */
-static bool can_share(const struct annals_page *page, const struct annals_run *run) {
+/* Tells whether all of a run that is kept is in the page, but for the page's bytes. */
+static bool takes_whole(const struct annals_page *page, const struct annals_run *run) {
   const struct annals_history_options *options = annals_history_options(page->history);
-  return page->shares && run->shared != NULL && run->shared->plain &&
-         run->frames_bytes == run->shared->size && run->frames_bytes >= PART_BYTES_MIN &&
-         !page->request.reverse_order && page->next_id == run->first_id &&
+  return run->shared != NULL && run->shared->plain && run->frames_bytes == run->shared->size &&
+         run->frames_bytes >= PART_BYTES_MIN && !page->request.reverse_order &&
+         page->next_id == run->first_id &&
          run->last_id - run->first_id < max_results_of(page) - page->event_count &&
-         run->frames_bytes <= page->events.max - page->events.cap &&
-         page->scanned_bytes + run->frames_bytes <= options->page_scan_bytes_max &&
-         page_bytes(page) + run->frames_bytes + ENVELOPE_BYTES <= options->page_bytes_max;
+         page->scanned_bytes + run->frames_bytes <= options->page_scan_bytes_max;
 }
 
-/* Puts a run into the page without looking into it: whoever shares it has checked its frames. */
-static void share_run(struct annals_page *page, const struct annals_run *run) {
+static bool has_room(const struct annals_page *page, size_t bytes) {
+  const struct annals_history_options *options = annals_history_options(page->history);
+  return page_bytes(page) + bytes + ENVELOPE_BYTES <= options->page_bytes_max;
+}
+
+static bool can_share(const struct annals_page *page, const struct annals_run *run) {
+  return page->shares && takes_whole(page, run) &&
+         run->frames_bytes <= page->events.max - page->events.cap &&
+         has_room(page, run->frames_bytes);
+}
+
+/* Takes note of a run that is put into the page without looking into it: whoever keeps it has
+ * checked its frames. */
+static void pass_run(struct annals_page *page, const struct annals_run *run) {
   struct annals_frame frame;
   size_t offset = 0;
   if (page->next_id == 1 && !page->start_known &&
       annals_frame_next(run->frames, run->frames_bytes, &offset, &frame)) {
     note_start(page, &frame);
   }
+  page->scanned_bytes += run->frames_bytes;
+  page->event_count += (int32_t)(run->last_id - run->first_id + 1);
+  page->next_id = run->last_id + 1;
+}
+
+static void share_run(struct annals_page *page, const struct annals_run *run) {
   struct annals_page_part part = {annals_shared_frames_ref(run->shared), page->events.len};
   if (page->parts == NULL) {
     page->parts = g_array_new(FALSE, FALSE, sizeof part);
@@ -220,9 +236,33 @@ static void share_run(struct annals_page *page, const struct annals_run *run) {
   g_array_append_val(page->parts, part);
   page->shared_bytes += run->frames_bytes;
   page->events.max -= run->frames_bytes; /* a page may have no more for its parts */
-  page->scanned_bytes += run->frames_bytes;
-  page->event_count += (int32_t)(run->last_id - run->first_id + 1);
-  page->next_id = run->last_id + 1;
+  pass_run(page, run);
+}
+
+static bool can_keep_encoded(const struct annals_page *page, const struct annals_run *run) {
+  return page->put_encoded != NULL && page->request.include_execution_data &&
+         takes_whole(page, run);
+}
+
+/* Puts what was made of the run for another page. Returns false when that is not there, or too much
+ * for this one. */
+static bool put_encoded(struct annals_page *page, const struct annals_run *run) {
+  const struct annals_encoded *encoded = annals_shared_frames_encoded(run->shared);
+  if (encoded == NULL || !has_room(page, page->lead_bytes(page) + encoded->size)) {
+    return false;
+  }
+  if (page->put_encoded(page, encoded->bytes, encoded->size)) {
+    pass_run(page, run);
+  }
+  return true;
+}
+
+/* Keeps what was made of the run, if all of it is in the page. */
+static void keep_encoded(struct annals_page *page, const struct annals_run *run, size_t start) {
+  if (page->next_id == run->last_id + 1 && !page->events.failed && !page->damaged) {
+    annals_shared_frames_keep_encoded(run->shared, page->events.data + start,
+                                      page->events.len - start);
+  }
 }
 
 static void drop_parts(struct annals_page *page) {
@@ -301,9 +341,17 @@ static bool take_run(struct annals_store_read *read, const struct annals_run *ru
     return true;
   }
   make_room(page, run);
+  bool keeps = can_keep_encoded(page, run);
+  if (keeps && put_encoded(page, run)) {
+    return !page->events.failed;
+  }
+  size_t start = page->events.len + (keeps ? page->lead_bytes(page) : 0);
   bool more =
       page->request.reverse_order ? take_run_reverse(page, run) : take_run_forward(page, run);
   flush_span(page);
+  if (keeps) {
+    keep_encoded(page, run, start);
+  }
   return more && !page->events.failed;
 }
 

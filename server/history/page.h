@@ -35,6 +35,9 @@ struct annals_page_request {
 
 struct annals_page;
 
+/* Appends to page->events what encode made of events that follow each other, in another page. */
+typedef bool annals_page_put_f(struct annals_page *page, const uint8_t *bytes, size_t size);
+
 /* A run of the page that nobody has copied: its frames, which the page has a reference to. */
 struct annals_page_part {
   struct annals_shared_frames *frames;
@@ -51,6 +54,10 @@ typedef bool annals_page_encode_f(struct annals_page *page, const struct annals_
 struct annals_page {
   struct annals_page_request request;
   annals_page_encode_f *encode; /* NULL: the frames as they stand, which costs least */
+  /* So that what encode makes of runs is kept with them; of one form, in all of the program. NULL:
+   * nothing is kept. lead_bytes tells what encode puts before the event that comes next. */
+  annals_page_put_f *put_encoded;
+  size_t (*lead_bytes)(const struct annals_page *page);
   bool shares; /* where they can be had without copying, as parts; encode is NULL */
   void (*on_done)(struct annals_page *page);
   void *owner;                        /* the caller's own */

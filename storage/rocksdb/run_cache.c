@@ -47,6 +47,7 @@ struct counter {
 };
 
 struct annals_run_cache {
+  struct annals_shared_keeper keeper; /* of what is made of runs */
   pthread_mutex_t lock;
   GHashTable *entries; /* struct name of the entry -> entry */
   GQueue used;         /* of kept_run; least recently used first */
@@ -77,8 +78,13 @@ static size_t entry_bytes(const struct entry *entry) {
   return sizeof *entry + ENTRY_OVERHEAD_BYTES + strlen(entry->name.arn);
 }
 
+static size_t encoded_bytes(const struct annals_encoded *encoded) {
+  return encoded != NULL ? sizeof *encoded + encoded->size : 0;
+}
+
 static size_t run_bytes(const struct kept_run *run) {
-  return sizeof *run + RUN_OVERHEAD_BYTES + sizeof *run->frames + run->frames->size;
+  return sizeof *run + RUN_OVERHEAD_BYTES + sizeof *run->frames + run->frames->size +
+         encoded_bytes(annals_shared_frames_encoded(run->frames));
 }
 
 static struct entry *find_entry(struct annals_run_cache *cache, guint hash, const char *arn) {
@@ -111,6 +117,7 @@ static void remove_run(struct annals_run_cache *cache, struct entry *entry, guin
   struct kept_run *run = g_ptr_array_remove_index(entry->runs, at);
   g_queue_unlink(&cache->used, &run->link);
   cache->bytes -= run_bytes(run);
+  run->frames->kept = false;
   annals_shared_frames_unref(run->frames);
   g_free(run);
 }
@@ -174,16 +181,55 @@ static void put_run(struct annals_run_cache *cache, struct entry *entry,
   kept->first_id = run->first_id;
   kept->last_id = run->last_id;
   kept->frames = annals_shared_frames_ref(run->shared);
+  kept->frames->kept = true;
   kept->link.data = kept;
   g_ptr_array_insert(entry->runs, (gint)at, kept);
   g_queue_push_tail_link(&cache->used, &kept->link);
   cache->bytes += run_bytes(kept);
 }
 
+/* Tells whether so many bytes more are worth a place: while there is room all are. */
+static bool has_place(struct annals_run_cache *cache, size_t bytes) {
+  bool room = cache->bytes + bytes <= cache->bytes_max;
+  return room || ++cache->offered % KEPT_ONE_IN == 0;
+}
+
+static bool is_small_enough(const struct annals_run_cache *cache, size_t bytes) {
+  return bytes <= cache->bytes_max / RUN_PART;
+}
+
+/* ---- what is made of runs -------------------------------------------------------------------- */
+
+static bool admits(struct annals_shared_keeper *keeper, size_t size) {
+  struct annals_run_cache *cache = (struct annals_run_cache *)keeper;
+  if (!is_small_enough(cache, size)) {
+    return false;
+  }
+  pthread_mutex_lock(&cache->lock);
+  bool admitted = has_place(cache, size);
+  pthread_mutex_unlock(&cache->lock);
+  return admitted;
+}
+
+static bool keep_encoded(struct annals_shared_keeper *keeper, struct annals_shared_frames *frames,
+                         struct annals_encoded *encoded) {
+  struct annals_run_cache *cache = (struct annals_run_cache *)keeper;
+  pthread_mutex_lock(&cache->lock);
+  bool keeps = frames->kept && annals_shared_frames_encoded(frames) == NULL;
+  if (keeps) {
+    g_atomic_pointer_set(&frames->encoded, encoded);
+    cache->bytes += encoded_bytes(encoded);
+    evict(cache, cache->bytes_max);
+  }
+  pthread_mutex_unlock(&cache->lock);
+  return keeps;
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 struct annals_run_cache *annals_run_cache_new(size_t bytes_max) {
   struct annals_run_cache *cache = g_new0(struct annals_run_cache, 1);
+  cache->keeper = (struct annals_shared_keeper){admits, keep_encoded};
   pthread_mutex_init(&cache->lock, NULL);
   cache->entries = g_hash_table_new(name_hash, name_equal);
   g_queue_init(&cache->used);
@@ -269,12 +315,11 @@ static bool is_current(const struct annals_run_visit *visit) {
 /* Tells whether a run is worth a place, before it is copied. */
 static bool takes(const struct annals_run_visit *visit, const struct annals_run *run) {
   struct annals_run_cache *cache = visit->cache;
-  if (!visit->keeps || run->frames_bytes > cache->bytes_max / RUN_PART) {
+  if (!visit->keeps || !is_small_enough(cache, run->frames_bytes)) {
     return false;
   }
   pthread_mutex_lock(&cache->lock);
-  bool room = cache->bytes + run->frames_bytes <= cache->bytes_max;
-  bool taken = is_current(visit) && (room || ++cache->offered % KEPT_ONE_IN == 0);
+  bool taken = is_current(visit) && has_place(cache, run->frames_bytes);
   pthread_mutex_unlock(&cache->lock);
   return taken;
 }
@@ -289,6 +334,7 @@ void annals_run_visit_keep(struct annals_run_visit *visit, struct annals_run *ru
   if (run->shared == NULL) {
     return;
   }
+  run->shared->keeper = &cache->keeper;
   run->frames = run->shared->bytes;
   pthread_mutex_lock(&cache->lock);
   if (is_current(visit)) {

@@ -79,6 +79,23 @@ class RunCacheTest : public testing::Test {
     return found;
   }
 
+  // A reader that makes something of the run, in so many bytes; returns what it may use of others'.
+  std::string Encode(const char *arn, char what, size_t size) {
+    annals_run_visit visit = Visit(arn);
+    annals_run run = {};
+    EXPECT_EQ(annals_run_visit_find(&visit, 1, false, &run), ANNALS_RUN_FOUND);
+    const std::string bytes(size, what);
+    annals_shared_frames_keep_encoded(run.shared, reinterpret_cast<const uint8_t *>(bytes.data()),
+                                      size);
+    const annals_encoded *encoded = annals_shared_frames_encoded(run.shared);
+    std::string kept;
+    if (encoded != nullptr) {
+      kept.assign(reinterpret_cast<const char *>(encoded->bytes), encoded->size);
+    }
+    annals_shared_frames_unref(run.shared);
+    return kept;
+  }
+
   annals_run_cache *cache_ = annals_run_cache_new(100000);
 };
 
@@ -220,6 +237,58 @@ TEST_F(RunCacheTest, TellsWhatIsEncrypted) {
   ASSERT_NE(run.shared, nullptr);
   EXPECT_FALSE(run.shared->plain);
   annals_shared_frames_unref(run.shared);
+}
+
+TEST_F(RunCacheTest, KeepsWhatIsMadeOfARunTheSecondTime) {
+  Keep("a", 1, 7);
+  const size_t bare = annals_run_cache_bytes(cache_);
+  EXPECT_EQ(Encode("a", 'x', 1000), "");
+  EXPECT_EQ(annals_run_cache_bytes(cache_), bare);
+  EXPECT_EQ(Encode("a", 'x', 1000), std::string(1000, 'x'));
+  EXPECT_GE(annals_run_cache_bytes(cache_), bare + 1000);
+  EXPECT_EQ(Encode("a", 'y', 2000), std::string(1000, 'x'));
+  EXPECT_LT(annals_run_cache_bytes(cache_), bare + 2000);
+  Keep("a", 1, 9);  // in its place
+  EXPECT_LT(annals_run_cache_bytes(cache_), bare + 1000);
+  EXPECT_EQ(Encode("a", 'z', 1000), "");
+}
+
+TEST_F(RunCacheTest, KeepsNothingThatIsMadeOfARunThatHasLeft) {
+  Keep("a", 1, 7);
+  EXPECT_EQ(Encode("a", 'x', 1000), "");
+  annals_run_visit visit = Visit("a");
+  annals_run run = {};
+  ASSERT_EQ(annals_run_visit_find(&visit, 1, false, &run), ANNALS_RUN_FOUND);
+  annals_run_cache_begin_change(cache_, "a", true);
+  const uint8_t bytes[1000] = {};
+  annals_shared_frames_keep_encoded(run.shared, bytes, sizeof bytes);
+  EXPECT_EQ(annals_shared_frames_encoded(run.shared), nullptr);
+  EXPECT_EQ(annals_run_cache_bytes(cache_), 0u);
+  annals_run_cache_end_change(cache_, "a");
+  annals_shared_frames_unref(run.shared);
+}
+
+TEST_F(RunCacheTest, WhatIsMadeOfRunsTakesRoomAsTheyDo) {
+  for (int i = 0; i < 4; i++) {
+    Keep(("e" + std::to_string(i)).c_str(), 1, 1, 12000);
+  }
+  for (int i = 0; i < 4; i++) {
+    const std::string arn = "e" + std::to_string(i);
+    EXPECT_EQ(Encode(arn.c_str(), 'x', 12000), "");
+    EXPECT_EQ(Encode(arn.c_str(), 'x', 12000).size(), i < 4 ? 12000u : 0u);
+    EXPECT_LE(annals_run_cache_bytes(cache_), 100000u);
+  }
+  EXPECT_EQ(Encode("e0", 'x', 13000).size(), 12000u);
+  Keep("f", 1, 1, 40);
+  EXPECT_EQ(Encode("f", 'x', 13000), "");
+  EXPECT_EQ(Encode("f", 'x', 13000), "") << "too much of all that there is";
+  int refused = 0;
+  for (int i = 0; i < 8; i++) {  // there is no more room: one of eight pushes others out
+    refused += Encode("f", 'x', 5000).empty() ? 1 : 0;
+    EXPECT_LE(annals_run_cache_bytes(cache_), 100000u);
+  }
+  EXPECT_GE(refused, 1);
+  EXPECT_FALSE(Encode("f", 'x', 5000).empty());
 }
 
 // ---- in the engine ----------------------------------------------------------------------------
