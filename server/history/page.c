@@ -257,9 +257,11 @@ static bool put_encoded(struct annals_page *page, const struct annals_run *run) 
   return true;
 }
 
-/* Keeps what was made of the run, if all of it is in the page. */
+/* Keeps what was made of the run, if all of it is in the page, and not as an event that is too much
+ * for any but by itself. */
 static void keep_encoded(struct annals_page *page, const struct annals_run *run, size_t start) {
-  if (page->next_id == run->last_id + 1 && !page->events.failed && !page->damaged) {
+  bool whole = page->next_id == run->last_id + 1 && !page->events.failed && !page->damaged;
+  if (whole && has_room(page, 0)) {
     annals_shared_frames_keep_encoded(run->shared, page->events.data + start,
                                       page->events.len - start);
   }

@@ -15,7 +15,8 @@
  * since it began: each ARN has one of some thousand counters, by its hash. What it finds is all of
  * one life of the execution, or it finds no more.
  *
- * What readers make of a run, such as AWS's JSON, is kept and leaves with it (shared_frames.h).
+ * What readers make of a run, such as AWS's JSON, is kept and leaves with it (shared_frames.h): it
+ * is freed with the last reference, which an answer may have that its client does not take.
  * Runs of encrypted events are kept as they are stored. The least recently used leave first, but
  * only for one in some of those that there is no room for.
  *

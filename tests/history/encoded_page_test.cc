@@ -121,6 +121,7 @@ TEST_P(EncodedPageTest, RunsAreEncodedTwiceAndThenPut) {
   }
 }
 
+/* In this order: pages in reverse leave the open run in one piece, which then is kept as well. */
 TEST_P(EncodedPageTest, PagesAreTheSameWhateverIsKept) {
   for (bool data : {true, false}) {
     for (bool reverse : {false, true}) {
@@ -138,6 +139,25 @@ TEST_P(EncodedPageTest, PagesAreTheSameWhateverIsKept) {
       }
     }
   }
+}
+
+/* What no page has room for but as its only event would be kept for nothing. */
+TEST_P(EncodedPageTest, EventsThatArePagesByThemselvesAreEncodedAnew) {
+  const std::string arn = std::string(kArn) + "-large";
+  ASSERT_TRUE(Append({Started()}, arn).ok);
+  ASSERT_TRUE(Append({Entered(2, 0, std::string(8000, 'x'))}, arn).ok);
+  SetLimits(6000, 64 << 20);
+  PageQuery query;
+  query.arn = arn;
+  query.max_results = 1000;
+  const auto pages = All(query, false);
+  put_ = 0;
+  for (int turn = 0; turn < 4; turn++) {
+    EXPECT_EQ(All(query, true), pages);
+  }
+  SetLimits(8 << 20, 64 << 20);
+  EXPECT_EQ(put_ + Get(query).put + Get(query).put, 0);
+  EXPECT_EQ(Get(query).put, 1);
 }
 
 TEST_P(EncodedPageTest, PagesEndAtTheSameBytes) {
