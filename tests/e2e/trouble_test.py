@@ -28,7 +28,8 @@ STOP_S = 60  # less than --drain-timeout
 # google.rpc codes that such clients may see; the others would be the server's fault.
 EXPECTED = {grpc.StatusCode.OK, grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED,
             grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ALREADY_EXISTS,
-            grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.UNIMPLEMENTED}
+            grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.UNIMPLEMENTED,
+            grpc.StatusCode.NOT_FOUND}
 
 
 class Network(threading.Thread):
@@ -117,11 +118,20 @@ class TroubleTest(unittest.TestCase):
             request = annalsd.history_service_pb2.GetExecutionHistoryRequest(
                 execution_arn=arn, max_results=self.dice.choice((1, 100, 1000)))
             return "/annals.v1.HistoryService/GetExecutionHistory", request.SerializeToString()
-        if kind < 9:
+        if kind < 8:
             first = self.dice.choice((1, 200, 301))
             request = annalsd.history_service_pb2.AppendHistoryEventsRequest(
                 execution_arn=arn, events=annalsd.simple_history(20, first))
             return "/annals.v1.HistoryService/AppendHistoryEvents", request.SerializeToString()
+        if kind < 9:
+            request = self.dice.choice((
+                annalsd.history_service_pb2.DescribeExecutionRequest(execution_arn=arn),
+                annalsd.history_service_pb2.ListExecutionsRequest(
+                    state_machine_arn=annalsd.MACHINE_ARN),
+                annalsd.history_service_pb2.DeleteExecutionRequest(
+                    execution_arn=annalsd.arn("nobody"))))
+            method = type(request).__name__[:-len("Request")]
+            return "/annals.v1.HistoryService/" + method, request.SerializeToString()
         return self.dice.choice(("/grpc.health.v1.Health/Check", "/x/y")), b""
 
     def watch(self, channel, timeout):
