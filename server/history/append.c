@@ -500,14 +500,18 @@ static enum annals_progress advance(struct annals_append *append) {
   return ANNALS_DONE;
 }
 
+static bool is_own_machine(const struct annals_append_request *request, const char *machine) {
+  g_autofree char *own = annals_execution_arn_state_machine(request->execution_arn);
+  return strcmp(machine, own) == 0;
+}
+
 /* Naming another's state machine or map run puts an execution into that one's list. */
 static bool may_name_parents(struct annals_append *append) {
   const struct annals_append_request *request = &append->request;
   const enum annals_action action = ANNALS_ACTION_APPEND_HISTORY_EVENTS;
   const char *machine = request->state_machine_arn;
   const char *map_run = request->map_run_arn;
-  g_autofree char *own = annals_execution_arn_state_machine(request->execution_arn);
-  bool own_machine = *machine == '\0' || strcmp(machine, own) == 0;
+  bool own_machine = *machine == '\0' || is_own_machine(request, machine);
   bool own_map_run = *map_run == '\0' || annals_map_run_arn_is_of(map_run, request->execution_arn);
   return (own_machine ||
           annals_check_permission(request->principal, action, machine, &append->error)) &&

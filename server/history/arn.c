@@ -207,11 +207,16 @@ bool annals_map_run_arn_is_of(const char *map_run_arn, const char *execution_arn
   return true;
 }
 
+/* Every append asks for it: no splitting. */
 char *annals_execution_arn_state_machine(const char *arn) {
-  g_auto(GStrv) parts = g_strsplit(arn, ":", -1);
-  g_assert(g_strv_length(parts) == PARTS_MAX);
-  return g_strdup_printf("arn:%s:states:%s:%s:stateMachine:%s", parts[PART_PARTITION],
-                         parts[PART_REGION], parts[PART_ACCOUNT], parts[PART_MACHINE]);
+  const char *type = arn;
+  for (int part = 0; part < PART_TYPE; part++) {
+    type = strchr(type, ':') + 1;
+  }
+  const char *machine = strchr(type, ':') + 1;
+  const char *end = strchr(machine, ':');
+  return g_strdup_printf("%.*sstateMachine:%.*s", (int)(type - arn), arn, (int)(end - machine),
+                         machine);
 }
 
 const char *annals_execution_arn_name(const char *arn) {

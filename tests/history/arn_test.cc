@@ -176,6 +176,9 @@ TEST(Arn, GivesTheStateMachine) {
   EXPECT_STREQ(plain, "arn:aws:states:us-east-1:123456789012:stateMachine:m");
   g_autofree char *labelled = annals_execution_arn_state_machine(Execution("m/l", "n").c_str());
   EXPECT_STREQ(labelled, "arn:aws:states:us-east-1:123456789012:stateMachine:m/l");
+  g_autofree char *odd = annals_execution_arn_state_machine(
+      "arn:aws-cn:states:execution:123456789012:execution:execution:states");
+  EXPECT_STREQ(odd, "arn:aws-cn:states:execution:123456789012:stateMachine:execution");
 }
 
 }  // namespace
