@@ -1,36 +1,37 @@
 #include "storage/shared_frames.h"
 
-#include <string.h>
-
 #include "storage/frame.h"
 
-static bool are_plain(const uint8_t *bytes, size_t size) {
+/* Makes the form of frames as they stand. */
+static struct annals_form *form_of(const uint8_t *bytes, size_t size, int64_t *ret_data_key) {
+  g_autoptr(GArray) ends = g_array_new(FALSE, FALSE, sizeof(uint32_t));
   size_t offset = 0;
   struct annals_frame frame;
-  while (annals_frame_next(bytes, size, &offset, &frame)) {
-    if (frame.data_key != 0) {
-      return false;
+  int64_t data_key = 0;
+  while (annals_frame_next(bytes, size, &offset, &frame) && offset <= UINT32_MAX) {
+    const uint32_t end = (uint32_t)offset;
+    g_array_append_val(ends, end);
+    if (frame.data_key != 0 && frame.data_key != data_key) {
+      data_key = data_key == 0 ? frame.data_key : ANNALS_SEVERAL_DATA_KEYS;
     }
   }
-  return true;
+  *ret_data_key = data_key;
+  return offset == size && ends->len > 0
+             ? annals_form_new(bytes, size, (const uint32_t *)(void *)ends->data, ends->len, 0)
+             : NULL;
 }
 
 struct annals_shared_frames *annals_shared_frames_copy(const uint8_t *frames, size_t size) {
-  struct annals_shared_frames *copy =
-      g_try_malloc(offsetof(struct annals_shared_frames, bytes) + size);
-  if (copy == NULL) {
+  int64_t data_key;
+  struct annals_form *stored = form_of(frames, size, &data_key);
+  if (stored == NULL) {
     return NULL;
   }
-  /* Atomic, like all that follow: who frees last may have come by it in ways that ThreadSanitizer
-   * does not see. */
+  struct annals_shared_frames *copy = g_new0(struct annals_shared_frames, 1);
   g_atomic_int_set(&copy->refs, 1);
-  copy->plain = are_plain(frames, size);
-  copy->keeper = NULL;
-  copy->kept = false;
-  g_atomic_int_set(&copy->encodings, 0);
-  g_atomic_pointer_set(&copy->encoded, NULL);
-  copy->size = size;
-  memcpy(copy->bytes, frames, size);
+  g_atomic_int_set(&copy->read_once, 0);
+  copy->data_key = data_key;
+  copy->stored = stored;
   return copy;
 }
 
@@ -41,30 +42,35 @@ struct annals_shared_frames *annals_shared_frames_ref(struct annals_shared_frame
 
 void annals_shared_frames_unref(struct annals_shared_frames *frames) {
   if (frames != NULL && g_atomic_int_dec_and_test(&frames->refs)) {
-    g_free(g_atomic_pointer_get(&frames->encoded));
+    annals_shared_frames_drop_forms(frames);
+    annals_form_unref(frames->stored);
     g_free(frames);
   }
 }
 
-const struct annals_encoded *annals_shared_frames_encoded(
-    const struct annals_shared_frames *frames) {
-  return g_atomic_pointer_get(&frames->encoded);
+struct annals_form *annals_shared_frames_find(struct annals_shared_frames *frames, guint number) {
+  struct annals_shared_keeper *keeper = frames->keeper;
+  return keeper != NULL ? keeper->find(keeper, frames, number) : NULL;
 }
 
-void annals_shared_frames_keep_encoded(struct annals_shared_frames *frames, const uint8_t *bytes,
-                                       size_t size) {
+bool annals_shared_frames_wants(struct annals_shared_frames *frames, guint number, size_t size) {
+  const guint bit = 1U << number;
   struct annals_shared_keeper *keeper = frames->keeper;
-  if (g_atomic_int_add(&frames->encodings, 1) == 0 || keeper == NULL ||
-      annals_shared_frames_encoded(frames) != NULL || !keeper->admits(keeper, size)) {
-    return;
+  return keeper != NULL && (g_atomic_int_or(&frames->read_once, bit) & bit) != 0 &&
+         keeper->admits(keeper, size);
+}
+
+void annals_shared_frames_keep(struct annals_shared_frames *frames, guint number,
+                               struct annals_form *form) {
+  struct annals_shared_keeper *keeper = frames->keeper;
+  if (keeper != NULL) {
+    keeper->keep(keeper, frames, number, form);
   }
-  struct annals_encoded *encoded = g_try_malloc(offsetof(struct annals_encoded, bytes) + size);
-  if (encoded == NULL) {
-    return;
+}
+
+void annals_shared_frames_drop_forms(struct annals_shared_frames *frames) {
+  for (guint i = 0; frames->forms != NULL && i < ANNALS_FORMS; i++) {
+    annals_form_unref(frames->forms[i]);
   }
-  encoded->size = size;
-  memcpy(encoded->bytes, bytes, size);
-  if (!keeper->keep(keeper, frames, encoded)) {
-    g_free(encoded);
-  }
+  g_clear_pointer(&frames->forms, g_free);
 }

@@ -27,10 +27,6 @@ void annals_answer_begin_item(struct annals_buffer *page, const char *opening, i
   }
 }
 
-size_t annals_answer_lead_bytes(const char *opening, int32_t index) {
-  return index == 0 ? strlen(opening) : 1;
-}
-
 void annals_answer_finish_page(struct annals_operation_run *run, struct annals_buffer *page,
                                const char *opening, int32_t item_count, const char *next_token) {
   if (item_count == 0) {

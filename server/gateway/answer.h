@@ -23,9 +23,6 @@ bool annals_answer_hold(struct annals_operation_run *run, struct annals_buffer *
 /* Appends what stands before the item with this index: opening (`{"events":[`), or a comma. */
 void annals_answer_begin_item(struct annals_buffer *page, const char *opening, int32_t index);
 
-/* Tells how many bytes that is. */
-size_t annals_answer_lead_bytes(const char *opening, int32_t index);
-
 /*
  * Ends a page of item_count items and makes it the run's answer, or sets the run's error where
  * there was no memory for it. next_token: NULL on the last page.

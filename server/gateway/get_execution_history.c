@@ -12,27 +12,25 @@ struct state {
   size_t held_bytes; /* of the page's buffer */
 };
 
-static bool encode(struct annals_page *page, const struct annals_frame *frame) {
-  struct annals_operation_run *run = page->owner;
-  struct state *state = run->state;
-  annals_answer_begin_item(&page->events, opening, page->event_count);
+static bool encode(const struct annals_page *page, const struct annals_frame *frame,
+                   struct annals_buffer *out) {
+  const struct annals_operation_run *run = page->owner;
   return annals_aws_json_append_event(annals_history_options(run->history)->schema, frame->event,
-                                      frame->event_size, page->request.include_execution_data,
-                                      &page->events) &&
-         annals_answer_hold(run, &page->events, &state->held_bytes);
+                                      frame->event_size, page->request.include_execution_data, out);
 }
 
-static size_t lead_bytes(const struct annals_page *page) {
-  return annals_answer_lead_bytes(opening, page->event_count);
-}
-
-static bool put_encoded(struct annals_page *page, const uint8_t *bytes, size_t size) {
+static bool hold(struct annals_page *page) {
   struct annals_operation_run *run = page->owner;
   struct state *state = run->state;
-  annals_answer_begin_item(&page->events, opening, page->event_count);
-  annals_buffer_append(&page->events, bytes, size);
   return annals_answer_hold(run, &page->events, &state->held_bytes);
 }
+
+static const struct annals_page_format json = {
+    .encoding = ANNALS_PAGE_JSON,
+    .encode = encode,
+    .opening = opening,
+    .separator = ",",
+};
 
 static void on_page(struct annals_page *page) {
   struct annals_operation_run *run = page->owner;
@@ -60,9 +58,8 @@ static enum annals_progress start(struct annals_operation_run *run) {
   struct state *state = g_new0(struct state, 1);
   struct annals_page *page = &state->page;
   run->state = state;
-  page->encode = encode;
-  page->put_encoded = put_encoded;
-  page->lead_bytes = lead_bytes;
+  page->format = &json;
+  page->hold = hold;
   page->on_done = on_page;
   page->owner = run;
   if (!read_request(run, &page->request, &run->error)) {

@@ -98,6 +98,18 @@ enum annals_decrypted annals_decryptor_redact(struct annals_decryptor *decryptor
   return end_event(decryptor, ok, ret_plain);
 }
 
+int64_t annals_decryptor_left_us(const struct annals_decryptor *decryptor, int64_t data_key) {
+  struct annals_data_keys *keys = annals_history_options(decryptor->history)->data_keys;
+  if (keys == NULL || decryptor->doubted) {
+    return 0;
+  }
+  struct annals_data_key *key =
+      annals_data_keys_find(keys, decryptor->fetch.execution_arn, data_key);
+  int64_t left_us = key != NULL ? annals_data_key_left_us(key) : 0;
+  annals_data_key_unref(key);
+  return left_us;
+}
+
 bool annals_decryptor_needs_key(const struct annals_decryptor *decryptor) {
   return decryptor->wanted > 0;
 }

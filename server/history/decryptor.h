@@ -59,6 +59,12 @@ enum annals_decrypted annals_decryptor_redact(struct annals_decryptor *decryptor
                                               const struct annals_frame *frame,
                                               struct annals_frame *ret_plain);
 
+/*
+ * Tells for how many microseconds what was read with a key may be kept: as long as the key is. 0:
+ * it has no such key, or doubts what it has; what others have read with it is not to be used.
+ */
+int64_t annals_decryptor_left_us(const struct annals_decryptor *decryptor, int64_t data_key);
+
 /* Tells whether it needs a key. */
 bool annals_decryptor_needs_key(const struct annals_decryptor *decryptor);
 

@@ -1,17 +1,11 @@
 #include "server/history/page.h"
 
-#include "proto/canonical.h"
 #include "server/history/arn.h"
 #include "server/history/constraint.h"
 #include "server/history/error.h"
 #include "server/history/execution_record.h"
+#include "server/history/page_runs.h"
 #include "server/history/page_token.h"
-
-/* Room that the answer needs beside its events: the token and its framing. */
-enum { ENVELOPE_BYTES = 256 };
-
-/* A run that is shorter is copied: to send it by itself costs more. */
-enum { PART_BYTES_MIN = 4096 };
 
 /*
  *         all events fit, or the start time is known
@@ -67,296 +61,6 @@ static GError *read_token(struct annals_page *page) {
   return NULL;
 }
 
-/* --- events --- */
-
-static void note_start(struct annals_page *page, const struct annals_frame *frame) {
-  struct annals_event_head head;
-  const struct annals_schema *schema = annals_history_options(page->history)->schema;
-  if (annals_canonical_head(schema, frame->event, frame->event_size, &head)) {
-    page->start_seconds = head.seconds;
-    page->start_nanos = head.nanos;
-    page->start_known = true;
-  }
-}
-
-/* Makes a plain event of one that is encrypted, as far as is asked for. Returns false when there is
- * none, for now or for good. */
-static bool decrypt_event(struct annals_page *page, const struct annals_frame *frame,
-                          struct annals_frame *ret_plain) {
-  enum annals_decrypted decrypted =
-      page->request.include_execution_data
-          ? annals_decryptor_read(&page->decryptor, page->next_id, frame, ret_plain)
-          : annals_decryptor_redact(&page->decryptor, frame, ret_plain);
-  switch (decrypted) {
-    case ANNALS_DECRYPTED:
-      return true;
-    case ANNALS_DECRYPTED_NEEDS_KEY:
-      page->more = page->event_count > 0 && annals_decryptor_is_full(&page->decryptor);
-      break;
-    case ANNALS_DECRYPTED_DAMAGED:
-      page->damaged = true;
-      break;
-    case ANNALS_DECRYPTED_NO_MEMORY:
-      page->events.failed = true;
-      break;
-  }
-  return false;
-}
-
-static int64_t max_results_of(const struct annals_page *page) {
-  return page->request.max_results != 0 ? page->request.max_results : ANNALS_PAGE_RESULTS_DEFAULT;
-}
-
-/* Copies the frames of the run that are side by side, in one piece. */
-static void flush_span(struct annals_page *page) {
-  annals_buffer_append(&page->events, page->span, page->span_bytes);
-  page->span_bytes = 0;
-}
-
-static void put_stored(struct annals_page *page, const struct annals_frame *frame) {
-  if (page->span_bytes == 0 || page->span + page->span_bytes != frame->bytes) {
-    flush_span(page);
-    page->span = frame->bytes;
-  }
-  page->span_bytes += frame->size;
-}
-
-/* passing: the frame is a view that dies before the run's does. */
-static bool put_event(struct annals_page *page, const struct annals_frame *frame, bool passing) {
-  if (page->encode != NULL) {
-    return page->encode(page, frame);
-  }
-  if (!passing) {
-    put_stored(page, frame);
-    return true;
-  }
-  flush_span(page);
-  annals_buffer_append(&page->events, frame->bytes, frame->size);
-  return !page->events.failed;
-}
-
-/* The bytes of the page so far. */
-static size_t page_bytes(const struct annals_page *page) {
-  return page->events.len + page->span_bytes + page->shared_bytes;
-}
-
-/* Takes the event back that was put last, and is too much for the page. len: before it was encoded.
- */
-static void take_back(struct annals_page *page, const struct annals_frame *frame, size_t len) {
-  if (page->encode != NULL) {
-    page->events.len = len;
-  } else if (page->span_bytes > 0) {
-    page->span_bytes -= frame->size;
-  } else {
-    page->events.len -= frame->size;
-  }
-}
-
-/* Puts the event with page->next_id into the page; returns whether more may follow. */
-static bool take_event(struct annals_page *page, const struct annals_frame *frame) {
-  const struct annals_history_options *options = annals_history_options(page->history);
-  int64_t max_results = max_results_of(page);
-  page->scanned_bytes += frame->size;
-  if (page->event_count == max_results ||
-      (page->event_count > 0 && page->scanned_bytes > options->page_scan_bytes_max)) {
-    page->more = true;
-    return false;
-  }
-  if (page->next_id == 1 && !page->start_known) {
-    note_start(page, frame);
-  }
-  struct annals_frame plain;
-  bool encrypted = frame->data_key != 0;
-  if (encrypted) {
-    if (!decrypt_event(page, frame, &plain)) {
-      return false;
-    }
-    frame = &plain;
-  }
-  size_t len = page->events.len;
-  if (!put_event(page, frame, encrypted)) {
-    page->damaged = true;
-    return false;
-  }
-  if (page->event_count > 0 && page_bytes(page) + ENVELOPE_BYTES > options->page_bytes_max) {
-    take_back(page, frame, len);
-    page->more = true;
-    return false;
-  }
-  page->event_count++;
-  page->next_id += page->request.reverse_order ? -1 : 1;
-  return true;
-}
-
-static bool damaged(struct annals_page *page) {
-  page->damaged = true;
-  return false;
-}
-
-/* Tells whether all of a run that is kept is in the page, but for the page's bytes. */
-static bool takes_whole(const struct annals_page *page, const struct annals_run *run) {
-  const struct annals_history_options *options = annals_history_options(page->history);
-  return run->shared != NULL && run->shared->plain && run->frames_bytes == run->shared->size &&
-         run->frames_bytes >= PART_BYTES_MIN && !page->request.reverse_order &&
-         page->next_id == run->first_id &&
-         run->last_id - run->first_id < max_results_of(page) - page->event_count &&
-         page->scanned_bytes + run->frames_bytes <= options->page_scan_bytes_max;
-}
-
-static bool has_room(const struct annals_page *page, size_t bytes) {
-  const struct annals_history_options *options = annals_history_options(page->history);
-  return page_bytes(page) + bytes + ENVELOPE_BYTES <= options->page_bytes_max;
-}
-
-static bool can_share(const struct annals_page *page, const struct annals_run *run) {
-  return page->shares && takes_whole(page, run) &&
-         run->frames_bytes <= page->events.max - page->events.cap &&
-         has_room(page, run->frames_bytes);
-}
-
-/* Takes note of a run that is put into the page without looking into it: whoever keeps it has
- * checked its frames. */
-static void pass_run(struct annals_page *page, const struct annals_run *run) {
-  struct annals_frame frame;
-  size_t offset = 0;
-  if (page->next_id == 1 && !page->start_known &&
-      annals_frame_next(run->frames, run->frames_bytes, &offset, &frame)) {
-    note_start(page, &frame);
-  }
-  page->scanned_bytes += run->frames_bytes;
-  page->event_count += (int32_t)(run->last_id - run->first_id + 1);
-  page->next_id = run->last_id + 1;
-}
-
-static void share_run(struct annals_page *page, const struct annals_run *run) {
-  struct annals_page_part part = {annals_shared_frames_ref(run->shared), page->events.len};
-  if (page->parts == NULL) {
-    page->parts = g_array_new(FALSE, FALSE, sizeof part);
-  }
-  g_array_append_val(page->parts, part);
-  page->shared_bytes += run->frames_bytes;
-  page->events.max -= run->frames_bytes; /* a page may have no more for its parts */
-  pass_run(page, run);
-}
-
-static bool can_keep_encoded(const struct annals_page *page, const struct annals_run *run) {
-  return page->put_encoded != NULL && page->request.include_execution_data &&
-         takes_whole(page, run);
-}
-
-/* Puts what was made of the run for another page. Returns false when that is not there, or too much
- * for this one. */
-static bool put_encoded(struct annals_page *page, const struct annals_run *run) {
-  const struct annals_encoded *encoded = annals_shared_frames_encoded(run->shared);
-  if (encoded == NULL || !has_room(page, page->lead_bytes(page) + encoded->size)) {
-    return false;
-  }
-  if (page->put_encoded(page, encoded->bytes, encoded->size)) {
-    pass_run(page, run);
-  }
-  return true;
-}
-
-/* Keeps what was made of the run, if all of it is in the page, and not as an event that is too much
- * for any but by itself. */
-static void keep_encoded(struct annals_page *page, const struct annals_run *run, size_t start) {
-  bool whole = page->next_id == run->last_id + 1 && !page->events.failed && !page->damaged;
-  if (whole && has_room(page, 0)) {
-    annals_shared_frames_keep_encoded(run->shared, page->events.data + start,
-                                      page->events.len - start);
-  }
-}
-
-static void drop_parts(struct annals_page *page) {
-  for (guint i = 0; page->parts != NULL && i < page->parts->len; i++) {
-    annals_shared_frames_unref(g_array_index(page->parts, struct annals_page_part, i).frames);
-  }
-  g_clear_pointer(&page->parts, g_array_unref);
-  page->events.max += page->shared_bytes;
-  page->shared_bytes = 0;
-}
-
-static bool take_run_forward(struct annals_page *page, const struct annals_run *run) {
-  struct annals_frame frame;
-  size_t offset = 0;
-  int64_t id = run->first_id;
-  for (; annals_frame_next(run->frames, run->frames_bytes, &offset, &frame); id++) {
-    if (id == page->next_id && !take_event(page, &frame)) {
-      return false;
-    }
-  }
-  return offset == run->frames_bytes && id == run->last_id + 1 ? true : damaged(page);
-}
-
-static bool take_run_reverse(struct annals_page *page, const struct annals_run *run) {
-  g_autoptr(GArray) frames = g_array_new(FALSE, FALSE, sizeof(struct annals_frame));
-  struct annals_frame frame;
-  size_t offset = 0;
-  while (annals_frame_next(run->frames, run->frames_bytes, &offset, &frame)) {
-    g_array_append_val(frames, frame);
-  }
-  if (offset != run->frames_bytes || frames->len != run->last_id - run->first_id + 1) {
-    return damaged(page);
-  }
-  while (page->next_id >= run->first_id) {
-    guint i = (guint)(page->next_id - run->first_id);
-    if (!take_event(page, &g_array_index(frames, struct annals_frame, i))) {
-      return false;
-    }
-  }
-  return page->next_id > 0;
-}
-
-/* Makes room for what is likely to come: of the run, and once there has been one, of all. Frames
- * that are encoded grow by half, as JSON does, or shrink to what nobody knows. */
-static void make_room(struct annals_page *page, const struct annals_run *run) {
-  size_t bytes_max = annals_history_options(page->history)->page_bytes_max;
-  size_t left = (size_t)(max_results_of(page) - page->event_count);
-  size_t bytes;
-  if (page->event_count > 0) {
-    bytes = page_bytes(page) / (size_t)page->event_count * left;
-  } else if (page->encode != NULL && !page->request.include_execution_data) {
-    return;
-  } else {
-    size_t count = (size_t)(run->last_id - run->first_id + 1);
-    bytes = left < count ? run->frames_bytes / count * left : run->frames_bytes;
-    bytes += page->encode != NULL ? bytes / 2 : 0;
-  }
-  bytes = MIN(bytes, bytes_max - MIN(bytes_max, page_bytes(page))) + ENVELOPE_BYTES;
-  (void)!annals_buffer_reserve(&page->events, MIN(bytes, page->events.max - page->events.len));
-}
-
-static bool take_run(struct annals_store_read *read, const struct annals_run *run) {
-  struct annals_page *page = read->op.owner;
-  if (annals_cancel_is_due(page->cancel)) {
-    page->abandoned = true;
-    return false;
-  }
-  if (page->request.reverse_order && page->next_id > run->last_id) {
-    page->next_id = run->last_id; /* the end of the history, which nobody knew before */
-  }
-  if (page->next_id < run->first_id || page->next_id > run->last_id) {
-    return damaged(page);
-  }
-  if (can_share(page, run)) {
-    share_run(page, run);
-    return true;
-  }
-  make_room(page, run);
-  bool keeps = can_keep_encoded(page, run);
-  if (keeps && put_encoded(page, run)) {
-    return !page->events.failed;
-  }
-  size_t start = page->events.len + (keeps ? page->lead_bytes(page) : 0);
-  bool more =
-      page->request.reverse_order ? take_run_reverse(page, run) : take_run_forward(page, run);
-  flush_span(page);
-  if (keeps) {
-    keep_encoded(page, run, start);
-  }
-  return more && !page->events.failed;
-}
-
 /* --- the steps --- */
 
 static enum annals_progress advance(struct annals_page *page);
@@ -386,14 +90,13 @@ static bool start_read(struct annals_page *page) {
   page->event_count = 0;
   page->more = false;
   page->scanned_bytes = 0;
-  annals_buffer_reset(&page->events);
-  drop_parts(page);
+  annals_page_drop_events(page);
   page->read = (struct annals_store_read){
       .op = {.on_done = resume, .owner = page},
       .arn = page->request.execution_arn,
       .from_id = page->next_id,
       .reverse = page->request.reverse_order,
-      .on_run = take_run,
+      .on_run = annals_page_take_run,
   };
   return store->ops->read(store, &page->read) == ANNALS_STORE_DONE;
 }
@@ -444,8 +147,7 @@ static void finish_verify(struct annals_page *page) {
   if (error != NULL) {
     g_clear_error(&page->error);
     page->error = error;
-    annals_buffer_reset(&page->events);
-    drop_parts(page);
+    annals_page_drop_events(page);
     page->event_count = 0;
   }
 }
@@ -578,8 +280,8 @@ enum annals_progress annals_page_get(struct annals_history *history, struct anna
 
 void annals_page_clear(struct annals_page *page) {
   g_clear_error(&page->error);
+  annals_page_drop_events(page);
   annals_buffer_clear(&page->events);
-  drop_parts(page);
   annals_decryptor_clear(&page->decryptor);
   g_clear_pointer(&page->next_token, g_free);
 }

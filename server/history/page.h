@@ -35,36 +35,44 @@ struct annals_page_request {
 
 struct annals_page;
 
-/* Appends to page->events what encode made of events that follow each other, in another page. */
-typedef bool annals_page_put_f(struct annals_page *page, const uint8_t *bytes, size_t size);
+/* What is made of runs is kept by it, for pages that come later. */
+enum annals_page_encoding { ANNALS_PAGE_WIRE, ANNALS_PAGE_JSON };
 
-/* A run of the page that nobody has copied: its frames, which the page has a reference to. */
-struct annals_page_part {
-  struct annals_shared_frames *frames;
-  size_t before; /* they stand before this byte of page->events, and behind the parts before */
+/* How events are sent. What is encoded does not depend on the page's other events. */
+struct annals_page_format {
+  enum annals_page_encoding encoding; /* one format for each, with execution data and without */
+  /*
+   * Appends an event to out, without its execution data where the request says so. Returns false
+   * when the event is damaged or out has failed. NULL: the frames as they stand, which costs least
+   * (where they are plain, and execution data is asked for).
+   */
+  bool (*encode)(const struct annals_page *page, const struct annals_frame *frame,
+                 struct annals_buffer *out);
+  const char *opening;   /* before the first event; NULL: nothing */
+  const char *separator; /* between two; NULL: nothing */
 };
 
-/*
- * Appends an event to page->events in the form the caller wants; page->event_count tells how many
- * are there already. Returns false when the event is damaged or the buffer has failed.
- */
-typedef bool annals_page_encode_f(struct annals_page *page, const struct annals_frame *frame);
+/* A part of the page that nobody has copied: bytes of a form, which the page has a reference to. */
+struct annals_page_part {
+  struct annals_form *form;
+  size_t start; /* in the form */
+  size_t size;
+  size_t before; /* it stands before this byte of page->events, and behind the parts before */
+};
 
 /* One page being made, and the result. Zero it before use. */
 struct annals_page {
   struct annals_page_request request;
-  annals_page_encode_f *encode; /* NULL: the frames as they stand, which costs least */
-  /* So that what encode makes of runs is kept with them; of one form, in all of the program. NULL:
-   * nothing is kept. lead_bytes tells what encode puts before the event that comes next. */
-  annals_page_put_f *put_encoded;
-  size_t (*lead_bytes)(const struct annals_page *page);
-  bool shares; /* where they can be had without copying, as parts; encode is NULL */
+  const struct annals_page_format *format;
+  bool shares;                            /* what can be had without copying, as parts */
+  bool (*hold)(struct annals_page *page); /* NULL, or told that events have grown: false when they
+                                             may not, and have failed */
   void (*on_done)(struct annals_page *page);
   void *owner;                        /* the caller's own */
   const struct annals_cancel *cancel; /* whether anybody waits; NULL: always */
 
   GError *error;               /* result: NULL, or why there is no page */
-  struct annals_buffer events; /* result: what encode made of the events; of encrypted ones without
+  struct annals_buffer events; /* result: the events in their format; of encrypted ones without
                                   execution data, all that is encrypted is left out */
   GArray *parts;               /* result: struct annals_page_part; NULL: there are none */
   int32_t event_count;         /* result */

@@ -413,6 +413,10 @@ const uint8_t *annals_data_key_bytes(const struct annals_data_key *key) {
   return key->bytes;
 }
 
+int64_t annals_data_key_left_us(const struct annals_data_key *key) {
+  return MAX(key->until_us - now_us(key->keys), 0);
+}
+
 void annals_data_key_set_number(struct annals_data_key *key, int64_t number) {
   g_assert(number > 0);
   pthread_mutex_lock(&key->keys->lock);

@@ -131,6 +131,9 @@ void annals_data_key_unref(struct annals_data_key *key);
  * may outlive the hold. */
 const uint8_t *annals_data_key_bytes(const struct annals_data_key *key);
 
+/* Tells how long its period goes on, in microseconds; 0: it is over. */
+int64_t annals_data_key_left_us(const struct annals_data_key *key);
+
 /* Gives it a number, > 0, to find it by, as no other of its context has then. */
 void annals_data_key_set_number(struct annals_data_key *key, int64_t number);
 

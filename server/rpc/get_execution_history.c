@@ -14,16 +14,24 @@ struct state {
   struct annals_page page;
 };
 
-static bool encode_without_data(struct annals_page *page, const struct annals_frame *frame) {
+static bool encode_without_data(const struct annals_page *page, const struct annals_frame *frame,
+                                struct annals_buffer *out) {
   const struct annals_rpc_call *call = page->owner;
-  size_t start = page->events.len;
+  size_t start = out->len;
   if (!annals_execution_data_strip(annals_history_options(call->history)->schema, frame->event,
-                                   frame->event_size, &page->events)) {
+                                   frame->event_size, out)) {
     return false;
   }
-  annals_wire_wrap(&page->events, start, FIELD_EVENTS);
-  return !page->events.failed;
+  annals_wire_wrap(out, start, FIELD_EVENTS);
+  return !out->failed;
 }
+
+/* A frame is the field `events` of the response as it stands. */
+static const struct annals_page_format with_data = {.encoding = ANNALS_PAGE_WIRE};
+static const struct annals_page_format without_data = {
+    .encoding = ANNALS_PAGE_WIRE,
+    .encode = encode_without_data,
+};
 
 static void reply(struct annals_rpc_call *call) {
   struct annals_page *page = &((struct state *)call->state)->page;
@@ -54,9 +62,8 @@ static void start(struct annals_rpc_call *call) {
   annals_rpc_call_release_request(call); /* its texts have been copied */
   state->page.owner = call;
   state->page.on_done = on_done;
-  /* A frame is the field `events` of the response as it stands. */
-  state->page.encode = state->request.include_execution_data ? NULL : encode_without_data;
-  state->page.shares = state->page.encode == NULL;
+  state->page.format = state->request.include_execution_data ? &with_data : &without_data;
+  state->page.shares = true;
   state->page.request = (struct annals_page_request){
       .principal = call->caller.principal,
       .execution_arn = state->request.execution_arn,

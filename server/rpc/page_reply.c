@@ -6,13 +6,13 @@
 #include "server/history/error.h"
 #include "server/rpc/call_internal.h"
 
-static void unref_frames(void *frames) {
-  annals_shared_frames_unref(frames);
+static void unref_form(void *form) {
+  annals_form_unref(form);
 }
 
 static grpc_slice slice_of(const struct annals_page_part *part) {
-  struct annals_shared_frames *frames = annals_shared_frames_ref(part->frames);
-  return grpc_slice_new_with_user_data(frames->bytes, frames->size, unref_frames, frames);
+  struct annals_form *form = annals_form_ref(part->form);
+  return grpc_slice_new_with_user_data(form->bytes + part->start, part->size, unref_form, form);
 }
 
 /* Takes the events over and puts the parts in their places. */

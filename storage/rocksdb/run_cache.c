@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #include "storage/shared_frames.h"
 
@@ -9,7 +10,7 @@ enum {
   /* ARNs that share one keep less than they could while one of them is changed. */
   COUNTERS = 4096,
   /* What malloc, the hash table and the array of runs add. */
-  RUN_OVERHEAD_BYTES = 48,
+  RUN_OVERHEAD_BYTES = 64,
   ENTRY_OVERHEAD_BYTES = 160,
   /* A run is kept if it is no more than this part of the whole. */
   RUN_PART = 8,
@@ -38,7 +39,9 @@ struct kept_run {
   int64_t first_id;
   int64_t last_id;
   struct annals_shared_frames *frames;
-  GList link; /* in the cache's used */
+  GList link;         /* in the cache's used */
+  GList passing_link; /* in its passing, while has_passing */
+  bool has_passing;   /* forms whose time will be over */
 };
 
 struct counter {
@@ -51,6 +54,12 @@ struct annals_run_cache {
   pthread_mutex_t lock;
   GHashTable *entries; /* struct name of the entry -> entry */
   GQueue used;         /* of kept_run; least recently used first */
+  GQueue passing;      /* of kept_run: those that have passing forms */
+  int64_t sweep_us;    /* when the first of them is over; INT64_MAX: there is none */
+  pthread_cond_t changed;
+  pthread_t sweeper;
+  bool sweeps; /* there is that thread */
+  bool stopped;
   uint64_t last_serial;
   size_t bytes;
   size_t bytes_max;
@@ -78,13 +87,17 @@ static size_t entry_bytes(const struct entry *entry) {
   return sizeof *entry + ENTRY_OVERHEAD_BYTES + strlen(entry->name.arn);
 }
 
-static size_t encoded_bytes(const struct annals_encoded *encoded) {
-  return encoded != NULL ? sizeof *encoded + encoded->size : 0;
+static size_t forms_bytes(const struct annals_shared_frames *frames) {
+  size_t bytes = frames->forms != NULL ? ANNALS_FORMS * sizeof frames->forms[0] : 0;
+  for (guint i = 0; frames->forms != NULL && i < ANNALS_FORMS; i++) {
+    bytes += frames->forms[i] != NULL ? annals_form_memory(frames->forms[i]) : 0;
+  }
+  return bytes;
 }
 
 static size_t run_bytes(const struct kept_run *run) {
-  return sizeof *run + RUN_OVERHEAD_BYTES + sizeof *run->frames + run->frames->size +
-         encoded_bytes(annals_shared_frames_encoded(run->frames));
+  return sizeof *run + RUN_OVERHEAD_BYTES + sizeof *run->frames +
+         annals_form_memory(run->frames->stored) + forms_bytes(run->frames);
 }
 
 static struct entry *find_entry(struct annals_run_cache *cache, guint hash, const char *arn) {
@@ -116,8 +129,12 @@ static void remove_entry(struct annals_run_cache *cache, struct entry *entry) {
 static void remove_run(struct annals_run_cache *cache, struct entry *entry, guint at) {
   struct kept_run *run = g_ptr_array_remove_index(entry->runs, at);
   g_queue_unlink(&cache->used, &run->link);
+  if (run->has_passing) {
+    g_queue_unlink(&cache->passing, &run->passing_link);
+  }
   cache->bytes -= run_bytes(run);
-  run->frames->kept = false;
+  run->frames->place = NULL;
+  annals_shared_frames_drop_forms(run->frames);
   annals_shared_frames_unref(run->frames);
   g_free(run);
 }
@@ -181,8 +198,9 @@ static void put_run(struct annals_run_cache *cache, struct entry *entry,
   kept->first_id = run->first_id;
   kept->last_id = run->last_id;
   kept->frames = annals_shared_frames_ref(run->shared);
-  kept->frames->kept = true;
+  kept->frames->place = kept;
   kept->link.data = kept;
+  kept->passing_link.data = kept;
   g_ptr_array_insert(entry->runs, (gint)at, kept);
   g_queue_push_tail_link(&cache->used, &kept->link);
   cache->bytes += run_bytes(kept);
@@ -211,29 +229,155 @@ static bool admits(struct annals_shared_keeper *keeper, size_t size) {
   return admitted;
 }
 
-static bool keep_encoded(struct annals_shared_keeper *keeper, struct annals_shared_frames *frames,
-                         struct annals_encoded *encoded) {
+static struct annals_form *find_form(struct annals_shared_keeper *keeper,
+                                     struct annals_shared_frames *frames, guint number) {
   struct annals_run_cache *cache = (struct annals_run_cache *)keeper;
   pthread_mutex_lock(&cache->lock);
-  bool keeps = frames->kept && annals_shared_frames_encoded(frames) == NULL;
-  if (keeps) {
-    g_atomic_pointer_set(&frames->encoded, encoded);
-    cache->bytes += encoded_bytes(encoded);
+  struct annals_form *form = frames->forms != NULL ? frames->forms[number] : NULL;
+  if (form != NULL) {
+    annals_form_ref(form);
+  }
+  pthread_mutex_unlock(&cache->lock);
+  return form;
+}
+
+/* Has a run's forms dropped when the time of this one is over. */
+static void note_passing(struct annals_run_cache *cache, struct kept_run *run, int64_t until_us) {
+  if (!run->has_passing) {
+    run->has_passing = true;
+    g_queue_push_tail_link(&cache->passing, &run->passing_link);
+  }
+  if (until_us < cache->sweep_us) {
+    cache->sweep_us = until_us;
+    pthread_cond_signal(&cache->changed);
+  }
+}
+
+/* Tells whether a form will be dropped in time. */
+static bool can_pass(const struct annals_run_cache *cache, const struct annals_form *form) {
+  return form->until_us == INT64_MAX || (cache->sweeps && form->until_us > g_get_monotonic_time());
+}
+
+static void keep_form(struct annals_shared_keeper *keeper, struct annals_shared_frames *frames,
+                      guint number, struct annals_form *form) {
+  struct annals_run_cache *cache = (struct annals_run_cache *)keeper;
+  pthread_mutex_lock(&cache->lock);
+  struct kept_run *run = frames->place;
+  if (run != NULL && can_pass(cache, form) &&
+      (frames->forms == NULL || frames->forms[number] == NULL)) {
+    cache->bytes -= run_bytes(run);
+    if (frames->forms == NULL) {
+      frames->forms = g_new0(struct annals_form *, ANNALS_FORMS);
+    }
+    frames->forms[number] = annals_form_ref(form);
+    cache->bytes += run_bytes(run);
+    if (form->until_us < INT64_MAX) {
+      note_passing(cache, run, form->until_us);
+    }
     evict(cache, cache->bytes_max);
   }
   pthread_mutex_unlock(&cache->lock);
-  return keeps;
+}
+
+/* ---- what is over ---------------------------------------------------------------------------- */
+
+/* Drops what is over of a run; gives the time when the next is. */
+static int64_t sweep_run(struct annals_run_cache *cache, struct kept_run *run, int64_t now_us) {
+  struct annals_form **forms = run->frames->forms;
+  int64_t next_us = INT64_MAX;
+  cache->bytes -= run_bytes(run);
+  for (guint i = 0; i < ANNALS_FORMS; i++) {
+    if (forms[i] != NULL && forms[i]->until_us <= now_us) {
+      g_clear_pointer(&forms[i], annals_form_unref);
+    } else if (forms[i] != NULL) {
+      next_us = MIN(next_us, forms[i]->until_us);
+    }
+  }
+  cache->bytes += run_bytes(run);
+  run->has_passing = next_us < INT64_MAX;
+  return next_us;
+}
+
+static void sweep_locked(struct annals_run_cache *cache, int64_t now_us) {
+  cache->sweep_us = INT64_MAX;
+  GList *next = NULL;
+  for (GList *link = cache->passing.head; link != NULL; link = next) {
+    next = link->next;
+    struct kept_run *run = link->data;
+    cache->sweep_us = MIN(cache->sweep_us, sweep_run(cache, run, now_us));
+    if (!run->has_passing) {
+      g_queue_unlink(&cache->passing, link);
+    }
+  }
+}
+
+int64_t annals_run_cache_sweep(struct annals_run_cache *cache, int64_t now_us) {
+  pthread_mutex_lock(&cache->lock);
+  sweep_locked(cache, now_us);
+  int64_t next_us = cache->sweep_us;
+  pthread_mutex_unlock(&cache->lock);
+  return next_us;
+}
+
+static void wait_until(struct annals_run_cache *cache, int64_t until_us) {
+  if (until_us == INT64_MAX) {
+    pthread_cond_wait(&cache->changed, &cache->lock);
+    return;
+  }
+  const struct timespec until = {
+      .tv_sec = until_us / G_USEC_PER_SEC,
+      .tv_nsec = until_us % G_USEC_PER_SEC * 1000,
+  };
+  (void)pthread_cond_timedwait(&cache->changed, &cache->lock, &until);
+}
+
+static void *sweep_in_time(void *data) {
+  struct annals_run_cache *cache = data;
+  pthread_mutex_lock(&cache->lock);
+  while (!cache->stopped) {
+    const int64_t now_us = g_get_monotonic_time();
+    if (cache->sweep_us <= now_us) {
+      sweep_locked(cache, now_us);
+    } else {
+      wait_until(cache, cache->sweep_us);
+    }
+  }
+  pthread_mutex_unlock(&cache->lock);
+  return NULL;
+}
+
+static void start_sweeper(struct annals_run_cache *cache) {
+  pthread_condattr_t monotonic;
+  pthread_condattr_init(&monotonic);
+  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+  pthread_cond_init(&cache->changed, &monotonic);
+  pthread_condattr_destroy(&monotonic);
+  cache->sweep_us = INT64_MAX;
+  cache->sweeps = pthread_create(&cache->sweeper, NULL, sweep_in_time, cache) == 0;
+}
+
+static void stop_sweeper(struct annals_run_cache *cache) {
+  pthread_mutex_lock(&cache->lock);
+  cache->stopped = true;
+  pthread_cond_signal(&cache->changed);
+  pthread_mutex_unlock(&cache->lock);
+  if (cache->sweeps) {
+    pthread_join(cache->sweeper, NULL);
+  }
+  pthread_cond_destroy(&cache->changed);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
 struct annals_run_cache *annals_run_cache_new(size_t bytes_max) {
   struct annals_run_cache *cache = g_new0(struct annals_run_cache, 1);
-  cache->keeper = (struct annals_shared_keeper){admits, keep_encoded};
+  cache->keeper = (struct annals_shared_keeper){find_form, admits, keep_form};
   pthread_mutex_init(&cache->lock, NULL);
   cache->entries = g_hash_table_new(name_hash, name_equal);
   g_queue_init(&cache->used);
+  g_queue_init(&cache->passing);
   cache->bytes_max = bytes_max;
+  start_sweeper(cache);
   return cache;
 }
 
@@ -241,6 +385,7 @@ void annals_run_cache_free(struct annals_run_cache *cache) {
   if (cache == NULL) {
     return;
   }
+  stop_sweeper(cache);
   evict(cache, 0);
   g_assert(g_hash_table_size(cache->entries) == 0);
   g_hash_table_unref(cache->entries);
@@ -285,8 +430,8 @@ static enum annals_run_found find_run(struct annals_run_cache *cache, const stru
   *ret_run = (struct annals_run){
       .first_id = run->first_id,
       .last_id = run->last_id,
-      .frames = run->frames->bytes,
-      .frames_bytes = run->frames->size,
+      .frames = run->frames->stored->bytes,
+      .frames_bytes = run->frames->stored->size,
       .shared = annals_shared_frames_ref(run->frames),
   };
   return ANNALS_RUN_FOUND;
@@ -335,7 +480,7 @@ void annals_run_visit_keep(struct annals_run_visit *visit, struct annals_run *ru
     return;
   }
   run->shared->keeper = &cache->keeper;
-  run->frames = run->shared->bytes;
+  run->frames = run->shared->stored->bytes;
   pthread_mutex_lock(&cache->lock);
   if (is_current(visit)) {
     struct entry *entry = find_entry(cache, visit->hash, visit->arn);

@@ -17,10 +17,11 @@
  *
  * What readers make of a run, such as AWS's JSON, is kept and leaves with it (shared_frames.h): it
  * is freed with the last reference, which an answer may have that its client does not take.
- * Runs of encrypted events are kept as they are stored. The least recently used leave first, but
- * only for one in some of those that there is no room for.
+ * Runs of encrypted events are kept as they are stored; what is decrypted of them leaves when its
+ * time is over (form.h), whether or not anybody asks. The least recently used leave first, but only
+ * for one in some of those that there is no room for.
  *
- * Threads: any; one lock, a leaf.
+ * Threads: any; one lock, a leaf. One thread of its own drops what is over.
  */
 #ifndef ANNALS_STORAGE_ROCKSDB_RUN_CACHE_H_
 #define ANNALS_STORAGE_ROCKSDB_RUN_CACHE_H_
@@ -49,6 +50,10 @@ enum annals_run_found {
 
 struct annals_run_cache *annals_run_cache_new(size_t bytes_max);
 void annals_run_cache_free(struct annals_run_cache *cache);
+
+/* Drops forms whose time is over at now_us, of g_get_monotonic_time(); gives the time when the next
+ * is, INT64_MAX if there is none. The thread does it in time. */
+int64_t annals_run_cache_sweep(struct annals_run_cache *cache, int64_t now_us);
 
 /* Begins a visit, before the reader has its view of RocksDB. Memory: the ARN outlives it. */
 void annals_run_visit_begin(struct annals_run_visit *visit, struct annals_run_cache *cache,

@@ -86,12 +86,14 @@ void GetStopped(annals_history *history, const annals_page_request &request, Sto
   page.owner = &stopped;
   page.cancel = &stopped.cancel;
   page.on_done = [](annals_page *it) { static_cast<Stopped *>(it->owner)->done.set_value(); };
-  page.encode = [](annals_page *it, const annals_frame *) {
+  annals_page_format format = {};
+  format.encode = [](const annals_page *it, const annals_frame *, annals_buffer *) {
     auto *self = static_cast<Stopped *>(it->owner);
     annals_cancel_now(&self->cancel);
     self->events++;
     return true;
   };
+  page.format = &format;
   page.request = request;
   if (annals_page_get(history, &page) == ANNALS_PENDING) {
     stopped.done.get_future().wait();

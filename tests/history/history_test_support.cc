@@ -40,13 +40,16 @@ void Take(const GError *error, Outcome *outcome) {
   }
 }
 
-bool EncodeWithoutData(annals_page *page, const annals_frame *frame) {
-  size_t start = page->events.len;
+bool EncodeWithoutData(const annals_page *page, const annals_frame *frame, annals_buffer *out) {
+  size_t start = out->len;
   bool ok = annals_execution_data_strip(annals_history_options(page->history)->schema, frame->event,
-                                        frame->event_size, &page->events);
-  annals_wire_wrap(&page->events, start, 1);
+                                        frame->event_size, out);
+  annals_wire_wrap(out, start, 1);
   return ok;
 }
+
+const annals_page_format kWithData = {};
+const annals_page_format kWithoutData = {ANNALS_PAGE_WIRE, EncodeWithoutData, nullptr, nullptr};
 
 const char *OrNull(const std::optional<std::string> &text) {
   return text.has_value() ? text->c_str() : nullptr;
@@ -125,6 +128,7 @@ void HistoryTest::Open() {
   std::string path = dir_ + "/rocksdb";
   annals_rocksdb_options rocksdb = {};
   rocksdb.path = path.c_str();
+  rocksdb.tuning.cache_bytes = cache_bytes_;
   annals_store *inner = nullptr;
   GError *error = nullptr;
   ASSERT_TRUE(annals_rocksdb_open(&rocksdb, &inner, &error)) << error->message;
@@ -198,7 +202,7 @@ Paged HistoryTest::Page(const PageQuery &query) {
   page.owner = &done;
   page.cancel = cancel_;
   page.on_done = [](annals_page *it) { static_cast<std::promise<void> *>(it->owner)->set_value(); };
-  page.encode = query.data ? nullptr : EncodeWithoutData;
+  page.format = query.data ? &kWithData : &kWithoutData;
   page.request.principal = principal_;
   page.request.execution_arn = query.arn.c_str();
   page.request.max_results = query.max_results;

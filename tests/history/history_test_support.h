@@ -131,6 +131,7 @@ class HistoryTest : public testing::Test {
   struct annals_history_options options_ = {};
   const annals_cancel *cancel_ = nullptr; /* of what is to come */
   std::string dir_;
+  size_t cache_bytes_ = 0; /* of a store that is opened; 0: the engine decides */
 
  private:
   annals_token_key *key_ = nullptr;

@@ -60,8 +60,9 @@ class RunCacheTest : public testing::Test {
     }
     EXPECT_EQ(std::string(reinterpret_cast<const char *>(run.frames), run.frames_bytes),
               FramesOf(visit->arn, run.first_id, run.last_id));
-    EXPECT_EQ(run.shared->size, run.frames_bytes);
-    EXPECT_TRUE(run.shared->plain);
+    EXPECT_EQ(run.shared->stored->size, run.frames_bytes);
+    EXPECT_EQ(run.shared->stored->count, run.last_id - run.first_id + 1);
+    EXPECT_EQ(run.shared->data_key, 0);
     annals_shared_frames_unref(run.shared);
     return std::to_string(run.first_id) + "-" + std::to_string(run.last_id);
   }
@@ -79,18 +80,41 @@ class RunCacheTest : public testing::Test {
     return found;
   }
 
-  // A reader that makes something of the run, in so many bytes; returns what it may use of others'.
-  std::string Encode(const char *arn, char what, size_t size) {
+  annals_run FindRun(const char *arn) {
     annals_run_visit visit = Visit(arn);
     annals_run run = {};
     EXPECT_EQ(annals_run_visit_find(&visit, 1, false, &run), ANNALS_RUN_FOUND);
-    const std::string bytes(size, what);
-    annals_shared_frames_keep_encoded(run.shared, reinterpret_cast<const uint8_t *>(bytes.data()),
-                                      size);
-    const annals_encoded *encoded = annals_shared_frames_encoded(run.shared);
-    std::string kept;
-    if (encoded != nullptr) {
-      kept.assign(reinterpret_cast<const char *>(encoded->bytes), encoded->size);
+    return run;
+  }
+
+  static std::string Kept(annals_shared_frames *frames, guint number) {
+    annals_form *form = annals_shared_frames_find(frames, number);
+    std::string bytes;
+    if (form != nullptr) {
+      bytes.assign(reinterpret_cast<const char *>(form->bytes), form->size);
+    }
+    annals_form_unref(form);
+    return bytes;
+  }
+
+  static annals_form *FormOf(const std::string &bytes, int64_t until_us = INT64_MAX) {
+    const auto end = static_cast<uint32_t>(bytes.size());
+    annals_form *form =
+        annals_form_new(reinterpret_cast<const uint8_t *>(bytes.data()), end, &end, 1, 0);
+    form->until_us = until_us;
+    return form;
+  }
+
+  // A reader that makes a form of the run, in so many bytes; returns what it may use of others'.
+  std::string Make(const char *arn, char what, size_t size, guint number = 0,
+                   int64_t until_us = INT64_MAX) {
+    annals_run run = FindRun(arn);
+    std::string kept = Kept(run.shared, number);
+    if (kept.empty() && annals_shared_frames_wants(run.shared, number, size)) {
+      annals_form *form = FormOf(std::string(size, what), until_us);
+      annals_shared_frames_keep(run.shared, number, form);
+      annals_form_unref(form);
+      kept = Kept(run.shared, number);
     }
     annals_shared_frames_unref(run.shared);
     return kept;
@@ -226,69 +250,150 @@ TEST_F(RunCacheTest, KeepsNothingThatWouldPushOutTheRest) {
 }
 
 TEST_F(RunCacheTest, TellsWhatIsEncrypted) {
-  annals_run_visit visit = Visit("a");
-  std::string frames = Frame("plain") + Frame("sealed", 1);
-  annals_run run = {};
-  run.first_id = 1;
-  run.last_id = 2;
-  run.frames = reinterpret_cast<const uint8_t *>(frames.data());
-  run.frames_bytes = frames.size();
-  annals_run_visit_keep(&visit, &run);
-  ASSERT_NE(run.shared, nullptr);
-  EXPECT_FALSE(run.shared->plain);
-  annals_shared_frames_unref(run.shared);
+  const std::vector<std::pair<std::string, int64_t>> cases = {
+      {Frame("plain") + Frame("plain"), 0},
+      {Frame("plain") + Frame("sealed", 3), 3},
+      {Frame("sealed", 3) + Frame("plain") + Frame("sealed", 3), 3},
+      {Frame("sealed", 3) + Frame("sealed", 4), ANNALS_SEVERAL_DATA_KEYS},
+      {Frame("sealed", 3) + Frame("sealed", 4) + Frame("sealed", 3), ANNALS_SEVERAL_DATA_KEYS},
+  };
+  for (const auto &[frames, data_key] : cases) {
+    annals_shared_frames *copy =
+        annals_shared_frames_copy(reinterpret_cast<const uint8_t *>(frames.data()), frames.size());
+    ASSERT_NE(copy, nullptr);
+    EXPECT_EQ(copy->data_key, data_key);
+    annals_shared_frames_unref(copy);
+  }
 }
 
-TEST_F(RunCacheTest, KeepsWhatIsMadeOfARunTheSecondTime) {
+TEST_F(RunCacheTest, KnowsWhereEventsEnd) {
+  const std::string frames = Frame("one") + Frame("three") + Frame(std::string(300, 'x'));
+  annals_shared_frames *copy =
+      annals_shared_frames_copy(reinterpret_cast<const uint8_t *>(frames.data()), frames.size());
+  ASSERT_NE(copy, nullptr);
+  ASSERT_EQ(copy->stored->count, 3U);
+  EXPECT_EQ(annals_form_start(copy->stored, 0), 0U);
+  EXPECT_EQ(annals_form_start(copy->stored, 1), 5U);
+  EXPECT_EQ(annals_form_event_size(copy->stored, 1), 7U);
+  EXPECT_EQ(annals_form_event_size(copy->stored, 2), 303U);
+  EXPECT_EQ(copy->stored->ends[2], frames.size());
+  annals_shared_frames_unref(copy);
+  EXPECT_EQ(annals_shared_frames_copy(reinterpret_cast<const uint8_t *>(frames.data()), 7),
+            nullptr);
+  EXPECT_EQ(annals_shared_frames_copy(nullptr, 0), nullptr);
+}
+
+TEST_F(RunCacheTest, KeepsFormsThatAreAskedForTwice) {
   Keep("a", 1, 7);
   const size_t bare = annals_run_cache_bytes(cache_);
-  EXPECT_EQ(Encode("a", 'x', 1000), "");
+  EXPECT_EQ(Make("a", 'x', 1000), "");
   EXPECT_EQ(annals_run_cache_bytes(cache_), bare);
-  EXPECT_EQ(Encode("a", 'x', 1000), std::string(1000, 'x'));
+  EXPECT_EQ(Make("a", 'x', 1000), std::string(1000, 'x'));
   EXPECT_GE(annals_run_cache_bytes(cache_), bare + 1000);
-  EXPECT_EQ(Encode("a", 'y', 2000), std::string(1000, 'x'));
+  EXPECT_EQ(Make("a", 'y', 2000), std::string(1000, 'x'));
   EXPECT_LT(annals_run_cache_bytes(cache_), bare + 2000);
+  EXPECT_EQ(Make("a", 'z', 500, 7), "") << "another form";
+  EXPECT_EQ(Make("a", 'z', 500, 7), std::string(500, 'z'));
+  EXPECT_EQ(Make("a", 'y', 2000), std::string(1000, 'x'));
   Keep("a", 1, 9);  // in its place
-  EXPECT_LT(annals_run_cache_bytes(cache_), bare + 1000);
-  EXPECT_EQ(Encode("a", 'z', 1000), "");
+  EXPECT_LT(annals_run_cache_bytes(cache_), bare + 500);
+  EXPECT_EQ(Make("a", 'z', 1000), "");
 }
 
-TEST_F(RunCacheTest, KeepsNothingThatIsMadeOfARunThatHasLeft) {
+TEST_F(RunCacheTest, KeepsNoFormOfARunThatHasLeft) {
   Keep("a", 1, 7);
-  EXPECT_EQ(Encode("a", 'x', 1000), "");
-  annals_run_visit visit = Visit("a");
-  annals_run run = {};
-  ASSERT_EQ(annals_run_visit_find(&visit, 1, false, &run), ANNALS_RUN_FOUND);
+  annals_run run = FindRun("a");
+  annals_form *form = FormOf(std::string(1000, 'x'));
+  annals_shared_frames_keep(run.shared, 0, form);
+  EXPECT_EQ(Kept(run.shared, 0), std::string(1000, 'x'));
   annals_run_cache_begin_change(cache_, "a", true);
-  const uint8_t bytes[1000] = {};
-  annals_shared_frames_keep_encoded(run.shared, bytes, sizeof bytes);
-  EXPECT_EQ(annals_shared_frames_encoded(run.shared), nullptr);
+  EXPECT_EQ(annals_run_cache_bytes(cache_), 0u);
+  EXPECT_EQ(Kept(run.shared, 0), "");
+  annals_shared_frames_keep(run.shared, 0, form);
+  EXPECT_EQ(Kept(run.shared, 0), "");
   EXPECT_EQ(annals_run_cache_bytes(cache_), 0u);
   annals_run_cache_end_change(cache_, "a");
+  EXPECT_EQ(form->refs, 1);
+  annals_form_unref(form);
   annals_shared_frames_unref(run.shared);
 }
 
-TEST_F(RunCacheTest, WhatIsMadeOfRunsTakesRoomAsTheyDo) {
+TEST_F(RunCacheTest, FormsTakeRoomAsRunsDo) {
   for (int i = 0; i < 4; i++) {
-    Keep(("e" + std::to_string(i)).c_str(), 1, 1, 12000);
+    Keep(("e" + std::to_string(i)).c_str(), 1, 1, 11500);
   }
   for (int i = 0; i < 4; i++) {
     const std::string arn = "e" + std::to_string(i);
-    EXPECT_EQ(Encode(arn.c_str(), 'x', 12000), "");
-    EXPECT_EQ(Encode(arn.c_str(), 'x', 12000).size(), 12000u);
+    EXPECT_EQ(Make(arn.c_str(), 'x', 11500), "");
+    EXPECT_EQ(Make(arn.c_str(), 'x', 11500).size(), 11500u);
     EXPECT_LE(annals_run_cache_bytes(cache_), 100000u);
   }
-  EXPECT_EQ(Encode("e0", 'x', 13000).size(), 12000u);
+  EXPECT_EQ(Make("e0", 'x', 13000).size(), 11500u);
   Keep("f", 1, 1, 40);
-  EXPECT_EQ(Encode("f", 'x', 13000), "");
-  EXPECT_EQ(Encode("f", 'x', 13000), "") << "too much of all that there is";
+  EXPECT_EQ(Make("f", 'x', 13000), "");
+  EXPECT_EQ(Make("f", 'x', 13000), "") << "too much of all that there is";
   int refused = 0;
   for (int i = 0; i < 8; i++) {  // there is no more room: one of eight pushes others out
-    refused += Encode("f", 'x', 5000).empty() ? 1 : 0;
+    refused += Make("f", 'x', 9000).empty() ? 1 : 0;
     EXPECT_LE(annals_run_cache_bytes(cache_), 100000u);
   }
   EXPECT_GE(refused, 1);
-  EXPECT_FALSE(Encode("f", 'x', 5000).empty());
+  EXPECT_FALSE(Make("f", 'x', 9000).empty());
+}
+
+// By the clock of the test; the cache's own thread goes by the real one.
+TEST_F(RunCacheTest, DropsFormsWhoseTimeIsOver) {
+  const int64_t now_us = g_get_monotonic_time();
+  const int64_t hour_us = int64_t{3600} * G_USEC_PER_SEC;
+  for (const char *arn : {"a", "b", "c"}) {
+    Keep(arn, 1, 7);
+    for (guint number : {0, 1, 2}) {
+      Make(arn, 'x', 100, number);
+    }
+  }
+  EXPECT_EQ(annals_run_cache_sweep(cache_, now_us), INT64_MAX);
+  EXPECT_NE(Make("a", 'x', 100, 0, now_us + 2 * hour_us), "");
+  EXPECT_NE(Make("a", 'y', 100, 1, now_us + hour_us), "");
+  EXPECT_NE(Make("a", 'z', 100, 2), "");
+  EXPECT_NE(Make("b", 'x', 100, 0, now_us + hour_us), "");
+  EXPECT_NE(Make("c", 'x', 100, 0, now_us + hour_us), "");
+  annals_run_cache_begin_change(cache_, "c", true);
+  annals_run_cache_end_change(cache_, "c");
+  const size_t all = annals_run_cache_bytes(cache_);
+  EXPECT_EQ(annals_run_cache_sweep(cache_, now_us), now_us + hour_us);
+  EXPECT_EQ(annals_run_cache_bytes(cache_), all);
+  EXPECT_EQ(annals_run_cache_sweep(cache_, now_us + hour_us), now_us + 2 * hour_us);
+  EXPECT_LE(annals_run_cache_bytes(cache_), all - 200);
+  annals_run run = FindRun("a");
+  EXPECT_NE(Kept(run.shared, 0), "");
+  EXPECT_EQ(Kept(run.shared, 1), "");
+  EXPECT_NE(Kept(run.shared, 2), "");
+  annals_shared_frames_unref(run.shared);
+  EXPECT_EQ(annals_run_cache_sweep(cache_, now_us + 2 * hour_us), INT64_MAX);
+  run = FindRun("a");
+  EXPECT_EQ(Kept(run.shared, 0), "");
+  EXPECT_NE(Kept(run.shared, 2), "");
+  annals_shared_frames_unref(run.shared);
+}
+
+TEST_F(RunCacheTest, KeepsNoFormWhoseTimeIsOver) {
+  Keep("a", 1, 7);
+  Make("a", 'x', 100);
+  EXPECT_EQ(Make("a", 'x', 100, 0, g_get_monotonic_time()), "");
+}
+
+// Nobody asks for it: the cache's thread lets go of the reference that it has.
+TEST_F(RunCacheTest, DropsInTime) {
+  Keep("a", 1, 7);
+  annals_run run = FindRun("a");
+  annals_form *form = FormOf("decrypted", g_get_monotonic_time() + 100 * 1000);
+  annals_shared_frames_keep(run.shared, 0, form);
+  annals_shared_frames_unref(run.shared);
+  while (g_atomic_int_get(&form->refs) > 1) {
+    g_usleep(1000);
+  }
+  EXPECT_GE(g_get_monotonic_time(), form->until_us);
+  annals_form_unref(form);
 }
 
 // ---- in the engine ----------------------------------------------------------------------------
