@@ -332,6 +332,24 @@ static struct annals_form *form_for(struct annals_page *page, const struct annal
   return left_us > 0 ? find_or_make_form(page, run, left_us) : NULL;
 }
 
+/* Tells whether the page takes all events of a form from that place on. */
+static bool fits_to_end(struct annals_page *page, const struct annals_run *run,
+                        const struct annals_form *form, guint first) {
+  const struct annals_history_options *options = annals_history_options(page->history);
+  const struct annals_form *stored = run->shared->stored;
+  const size_t scanned =
+      page->scanned_bytes + (page->request.reverse_order
+                                 ? stored->ends[stored->count - 1 - first]
+                                 : stored->size - annals_form_start(stored, first));
+  if (page->event_count + (int64_t)(form->count - first) > max_results_of(page) ||
+      scanned > options->page_scan_bytes_max ||
+      !has_room(page, strlen(lead_of(page)) + form->size - annals_form_start(form, first))) {
+    return false;
+  }
+  page->scanned_bytes = scanned;
+  return true;
+}
+
 /* Tells how many events of a form the page takes, from that place on: as many as it would one by
  * one. */
 static guint count_fitting(struct annals_page *page, const struct annals_run *run,
@@ -341,6 +359,9 @@ static guint count_fitting(struct annals_page *page, const struct annals_run *ru
   const size_t lead = strlen(lead_of(page));
   const size_t start = annals_form_start(form, first);
   guint count = 0;
+  if (fits_to_end(page, run, form, first)) {
+    return form->count - first;
+  }
   for (; first + count < form->count; count++) {
     const guint place = first + count;
     const guint index = reverse ? stored->count - 1 - place : place;

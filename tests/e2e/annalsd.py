@@ -173,6 +173,21 @@ class Annalsd:
         with open("/proc/%d/status" % self.process.pid) as f:
             return int(re.search(key + r":\s+(\d+) kB", f.read()).group(1)) * 1024
 
+    def memory_has(self, text):
+        """Searches what a core dump would have, and more; tells where the text is."""
+        with open("/proc/%d/maps" % self.process.pid, encoding="utf-8") as maps, \
+                open("/proc/%d/mem" % self.process.pid, "rb", 0) as memory:
+            for line in maps:
+                begin, end, name = re.match(r"(\w+)-(\w+) rw\S+ \S+ \S+ \S+ *(.*)|", line).groups()
+                if begin is not None:
+                    memory.seek(int(begin, 16))
+                    try:
+                        if text in memory.read(int(end, 16) - int(begin, 16)):
+                            return name or "anonymous memory"
+                    except OSError:
+                        pass  # it is gone by now
+        return None
+
     def __enter__(self):
         return self
 

@@ -4,7 +4,6 @@ or stored that the key is not good for."""
 
 import json
 import os
-import re
 import time
 import unittest
 
@@ -21,22 +20,6 @@ OUT_OF_REACH = "the key service is out of reach"
 IN_REACH = "the key service is in reach again"
 DENIED = Failure("AccessDeniedException", "User: annals is not authorized to perform: kms:Decrypt")
 THROTTLED = Failure("ThrottlingException", "Rate exceeded")
-
-
-def memory_has(pid, text):
-    """Searches what a core dump would have, and more."""
-    with open("/proc/%d/maps" % pid, encoding="utf-8") as maps, \
-            open("/proc/%d/mem" % pid, "rb", 0) as memory:
-        for line in maps:
-            begin, end, name = re.match(r"(\w+)-(\w+) rw\S+ \S+ \S+ \S+ *(.*)|", line).groups()
-            if begin is not None:
-                memory.seek(int(begin, 16))
-                try:
-                    if text in memory.read(int(end, 16) - int(begin, 16)):
-                        return name or "anonymous memory"
-                except OSError:
-                    pass  # it is gone by now
-    return None
 
 
 class KmsTest(unittest.TestCase):
@@ -152,13 +135,30 @@ class KmsTest(unittest.TestCase):
         payload = '"%s"' % mark
         self.append("marked", [started(input=payload)] +
                     [passed(i, payload=payload) for i in range(2, 300)])
-        self.assertEqual(len(self.client.history(arn("marked"))), 299)
+        self.read_marked(1)
+        self.await_no(mark)
+        # What is read again is kept, until the key is gone.
+        self.read_marked(2)
+        self.assertIsNotNone(self.server.memory_has(mark.encode()))
+        annalsd.run_cli("shred", "--endpoint", self.server.grpc, "--yes", arn("marked"))
+        self.await_no(mark)
+
+    def read_marked(self, times):
+        """Over both transports, without a connection left behind."""
         boto3 = aws.boto3_client(self.server.gateway)
-        self.assertEqual(len(aws.boto3_history(boto3, arn("marked"))), 299)
+        with annalsd.Client(self.server.grpc) as client:
+            for _ in range(times):
+                page = client.page(arn("marked"), max_results=1000)
+                self.assertEqual(len(page.events), 299)
+                page = boto3.get_execution_history(executionArn=arn("marked"), maxResults=1000)
+                self.assertEqual(len(page["events"]), 299)
         boto3.close()
+
+    def await_no(self, mark):
+        """Waits until what belongs to connections is freed."""
         self.client.close()
-        for _ in range(WAIT_S * 10):  # until what belongs to connections is freed
-            where = memory_has(self.server.process.pid, mark.encode())
+        for _ in range(WAIT_S * 10):
+            where = self.server.memory_has(mark.encode())
             if where is None:
                 return
             time.sleep(0.1)

@@ -28,13 +28,15 @@ class GatewayPage100:
     NAME = "gateway_page100"
     WHAT = "JSON pages of 100 events / libmicrohttpd returning the same bytes from memory"
     TARGET = 0.45
+    FIXTURE = Hot
     CONNECTIONS = 64
 
     def prepare(self, bench):
         need("wrk", "wrk")
+        self.bench = bench
         self.programs = bench.programs
         self.seconds = bench.seconds
-        hot = bench.fixture(Hot)
+        hot = bench.fixture(self.FIXTURE)
         self.server = hot.server
         arns = ["%shot-%d" % (ARN, i) for i in range(hot.count)]
         self.script = self.programs.new_file(wrk_script(arns))
@@ -49,6 +51,9 @@ class GatewayPage100:
         self.bare = self.programs.start("tests/bench/http_echo", len(self.reply))
         self.bare_address = self.bare.addresses["http"]
         self.bare_script = ("-s", self.script)
+
+    def stop_baseline(self):
+        self.programs.stop(self.bare)
 
     def load(self, server, address, script=()):
         before = server.cpu_s()
@@ -69,7 +74,7 @@ class GatewayPage100:
                          ("-s", self.script))
 
     def extra(self):
-        self.programs.stop(self.bare)
+        self.stop_baseline()
         return {"reply_bytes": len(self.reply)}
 
 

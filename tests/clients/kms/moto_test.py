@@ -6,6 +6,7 @@ says no as AWS does.
 """
 
 import json
+import os
 import time
 import unittest
 import urllib.error
@@ -21,7 +22,8 @@ from tests.e2e import annalsd
 from tests.e2e.annalsd import WAIT_S, arn, passed, started
 from tests.e2e.fake_kms import Failure, FakeKms, check_state
 
-PAYLOAD = '"payload"'
+MARK = os.urandom(50).hex()
+PAYLOAD = '"%s"' % MARK
 REUSE_S = 60  # the least
 KEY_ID_BYTES = 36  # that moto's wrapped data keys begin with
 SIGNED = ("AWS4-HMAC-SHA256 Credential=any/20261123/us-east-1/kms/aws4_request, "
@@ -98,6 +100,17 @@ class MotoTest(unittest.TestCase):
         self.assertEqual(events[0]["executionStartedEventDetails"]["input"], PAYLOAD)
         self.assertEqual(events[1]["stateEnteredEventDetails"]["input"], PAYLOAD)
 
+    def expect_no_payload_in_memory(self):
+        """The data key's period is over; what was read again and again is gone with it."""
+        self.states.close()
+        for _ in range(WAIT_S * 10):
+            where = self.server.memory_has(MARK.encode())
+            if where is None:
+                break
+            time.sleep(0.1)
+        self.assertIsNone(where)
+        self.states = self.boto3("stepfunctions", "http://" + self.server.gateway)
+
     def until(self, outcome):
         """Reads until that is what comes of it: None, or the name of an exception."""
         for _ in range(WAIT_S * 5):
@@ -128,6 +141,7 @@ class MotoTest(unittest.TestCase):
         error = self.until("KmsInvalidStateException")
         self.assertGreaterEqual(time.monotonic() - began, REUSE_S)
         self.assertEqual(error.response["kmsKeyState"], "DISABLED")
+        self.expect_no_payload_in_memory()
         self.kms.schedule_key_deletion(KeyId=self.key["KeyId"], PendingWindowInDays=7)
         while self.until("KmsInvalidStateException").response["kmsKeyState"] != "PENDING_DELETION":
             time.sleep(0.2)
