@@ -142,16 +142,24 @@ static void collect(struct state *state) {
 
 /* --- the stream --- */
 
+static bool is_answered(const struct item *item) {
+  return item != NULL && item->phase == ANSWERED;
+}
+
 static void send_oldest(struct annals_rpc_call *call) {
   struct state *state = call->state;
   struct item *item = g_queue_peek_head(&state->items);
-  if (item == NULL || item->phase != ANSWERED || annals_rpc_call_is_sending(call)) {
+  if (!is_answered(item) || annals_rpc_call_is_sending(call)) {
     return;
   }
   struct annals_buffer message = item->answer;
   item->answer = (struct annals_buffer){0};
   item_free(g_queue_pop_head(&state->items));
-  annals_rpc_call_send(call, &message);
+  if (is_answered(g_queue_peek_head(&state->items))) {
+    annals_rpc_call_send_ahead(call, &message);
+  } else {
+    annals_rpc_call_send(call, &message);
+  }
 }
 
 static void receive_next(struct annals_rpc_call *call) {

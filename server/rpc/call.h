@@ -129,7 +129,6 @@ struct annals_rpc_call {
 
 /*
  * Has method->resume called. From any thread, also under a lock; cheap, touches no socket.
- *
  * The waker answers for the call being there: a unary call is until it has been answered, a stream
  * until it has been detached, which a lock of the waker's can keep off.
  */
@@ -159,10 +158,12 @@ void annals_rpc_call_finish(struct annals_rpc_call *call);
 
 /*
  * Sends a message of a stream; on_sent follows, unless the client is gone. Where the buffer has
- * failed, or calls hold too much already, the stream ends with OVERLOADED. One at a time.
+ * failed, or calls hold too much already, the stream ends with OVERLOADED. One at a time. Ahead of
+ * another that on_sent is going to send: they leave together, and the core keeps up to 64 KiB.
  * Memory: takes the buffer's bytes over without copying.
  */
 void annals_rpc_call_send(struct annals_rpc_call *call, struct annals_buffer *message);
+void annals_rpc_call_send_ahead(struct annals_rpc_call *call, struct annals_buffer *message);
 
 /* Tells whether a message is on its way, and no other may be sent. */
 bool annals_rpc_call_is_sending(const struct annals_rpc_call *call);
@@ -188,8 +189,7 @@ bool annals_rpc_call_is_stopping(const struct annals_rpc_call *call);
 
 /*
  * Takes bytes that a stream keeps beyond its message (appends pending) out of what all calls may
- * hold, or returns false when that is used up; and gives them back. What is left at the end of the
- * call is given back then.
+ * hold, or returns false when that is used up; and gives them back, as the call's end does.
  */
 G_GNUC_WARN_UNUSED_RESULT
 bool annals_rpc_call_hold(struct annals_rpc_call *call, size_t bytes);

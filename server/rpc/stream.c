@@ -39,7 +39,7 @@ void annals_rpc_stream_open(struct annals_rpc_call *call) {
 
 /* --- messages --- */
 
-void annals_rpc_call_send(struct annals_rpc_call *call, struct annals_buffer *message) {
+static void send(struct annals_rpc_call *call, struct annals_buffer *message, uint32_t flags) {
   g_assert(!call->sending && !call->ended);
   if (is_cancelled(call)) {
     annals_buffer_clear(message);
@@ -59,8 +59,17 @@ void annals_rpc_call_send(struct annals_rpc_call *call, struct annals_buffer *me
     call->opened = true;
   }
   ops[count].op = GRPC_OP_SEND_MESSAGE;
+  ops[count].flags = flags;
   ops[count++].data.send_message.send_message = call->message;
   call->sending = annals_rpc_call_start_batch(call, ops, count, &call->send_tag);
+}
+
+void annals_rpc_call_send(struct annals_rpc_call *call, struct annals_buffer *message) {
+  send(call, message, 0);
+}
+
+void annals_rpc_call_send_ahead(struct annals_rpc_call *call, struct annals_buffer *message) {
+  send(call, message, GRPC_WRITE_BUFFER_HINT);
 }
 
 void annals_rpc_stream_on_sent(struct annals_rpc_tag *tag, bool ok) {
