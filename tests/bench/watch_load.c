@@ -6,10 +6,10 @@
  *
  * A round is an event to each execution; RATE is of events a second, 0: as fast as it goes, below
  * 0: nothing is appended, and the server sends by itself. Prints `watchers=W executions=E events=N
- * seconds=S events_per_second=R delivered=D delivered_per_second=F p50_ms=L p99_ms=L max_ms=L` and,
- * with SERVER_PID, ` bytes_per_watcher=B`: what the server's memory has grown by for each watcher
- * that had nothing to do. Fails if any append or watch does. Latencies are from before the append
- * to the watcher.
+ * seconds=S events_per_second=R delivered=D delivered_per_second=F p50_ms=L p99_ms=L max_ms=L
+ * messages=M`, M of them with those events, and with SERVER_PID ` bytes_per_watcher=B`: what the
+ * server's memory has grown by for each watcher that had nothing to do. Fails if any append or
+ * watch does. Latencies are from before the append to the watcher.
  */
 #include <glib.h>
 #include <grpc/byte_buffer.h>
@@ -29,6 +29,7 @@ enum {
   ARGUMENTS = 7,
   WATCHES_PER_CHANNEL = 500,
   IN_FLIGHT = 256,
+  STREAMS_MAX = 10,
   FIELD_ARN = 1,
   FIELD_EVENTS = 1,
   FIELD_TIMESTAMP = 1,
@@ -54,6 +55,7 @@ struct load {
   int64_t ended;
   uint32_t *latencies_us;
   size_t latency_count;
+  int64_t message_count;
 
   struct annals_client *client;
   int64_t start_us;
@@ -157,25 +159,37 @@ static void pace(struct annals_client_append_stream *stream, int64_t due_us) {
   }
 }
 
+static void close_stream(struct annals_client_append_stream *stream) {
+  GError *error = NULL;
+  if (!annals_client_append_stream_close(stream, -1, &error)) {
+    die("append: %s", error->message);
+  }
+  annals_client_append_stream_free(stream);
+}
+
+/* In turns over as many streams as keep the server busy, each with executions of its own; at a rate
+ * one will do. */
 static void append_rounds(struct load *load, int64_t first, int64_t last, double rate) {
   const struct annals_client_append_stream_options limits = {.in_flight_max = IN_FLIGHT};
-  struct annals_client_append_stream *stream =
-      annals_client_append_stream_new(load->client, &limits);
+  struct annals_client_append_stream *streams[STREAMS_MAX];
+  int64_t stream_count = rate > 0 ? 1 : MIN(load->executions, STREAMS_MAX);
+  for (int64_t i = 0; i < stream_count; i++) {
+    streams[i] = annals_client_append_stream_new(load->client, &limits);
+  }
   int64_t start_us = g_get_monotonic_time();
   int64_t count = 0;
-  GError *error = NULL;
   for (int64_t id = first; id <= last; id++) {
     for (int64_t execution = 0; execution < load->executions; execution++) {
+      struct annals_client_append_stream *stream = streams[execution % stream_count];
       pace(stream,
            rate > 0 ? start_us + (int64_t)((double)count * G_USEC_PER_SEC / rate) : start_us);
       append_event(load, stream, execution, id);
       count++;
     }
   }
-  if (!annals_client_append_stream_close(stream, -1, &error)) {
-    die("append: %s", error->message);
+  for (int64_t i = 0; i < stream_count; i++) {
+    close_stream(streams[i]);
   }
-  annals_client_append_stream_free(stream);
 }
 
 static void *append_all(void *data) {
@@ -286,6 +300,7 @@ static void take_message(struct load *load, struct watch *watch) {
     return; /* the status tells */
   }
   grpc_byte_buffer_reader reader;
+  load->message_count++;
   g_assert(grpc_byte_buffer_reader_init(&reader, watch->message) != 0);
   grpc_slice slice = grpc_byte_buffer_reader_readall(&reader);
   take_events(load, watch, GRPC_SLICE_START_PTR(slice), GRPC_SLICE_LENGTH(slice));
@@ -352,11 +367,11 @@ static void report(struct load *load) {
   qsort(load->latencies_us, load->latency_count, sizeof *load->latencies_us, compare);
   printf("watchers=%" G_GINT64_FORMAT " executions=%" G_GINT64_FORMAT " events=%" G_GINT64_FORMAT
          " seconds=%.2f events_per_second=%.0f delivered=%zu delivered_per_second=%.0f p50_ms=%.2f "
-         "p99_ms=%.2f max_ms=%.2f",
+         "p99_ms=%.2f max_ms=%.2f messages=%" G_GINT64_FORMAT,
          load->watchers, load->executions, events, seconds, (double)events / seconds,
          load->latency_count,
          (double)load->latency_count * G_USEC_PER_SEC / (double)load->all_took_us,
-         latency_ms(load, 0.5), latency_ms(load, 0.99), latency_ms(load, 1));
+         latency_ms(load, 0.5), latency_ms(load, 0.99), latency_ms(load, 1), load->message_count);
   if (load->server_pid != NULL) {
     printf(" bytes_per_watcher=%" G_GINT64_FORMAT, load->bytes_per_watcher);
   }

@@ -1,5 +1,7 @@
 """Watches against a bare server that streams the same messages."""
 
+import statistics
+
 from programs import Sample
 
 from figures.appends import Writable
@@ -17,6 +19,7 @@ class WatchFanout:
         self.events = max(int(100 * bench.seconds), 10)
         self.to = bench.fixture(Writable)
         self.bare = self.programs.start("tests/bench/stream_echo", self.watchers, self.events)
+        self.events_per_message = []
 
     def load(self, server, rate):
         before = server.cpu_s()
@@ -24,17 +27,21 @@ class WatchFanout:
             "tests/bench/watch_load", server.addresses["grpc"], self.to.prefix(), self.executions,
             self.watchers, self.events, rate)
         return Sample(values["delivered_per_second"],
-                      cpu_us=(server.cpu_s() - before) / values["delivered"] * 1e6)
+                      cpu_us=(server.cpu_s() - before) / values["delivered"] * 1e6, **values)
 
     def baseline(self):
         return self.load(self.bare, -1)
 
     def subject(self):
-        return self.load(self.to.server, 0)
+        """As fast as it goes: a watcher that is behind gets several events in a message."""
+        sample = self.load(self.to.server, 0)
+        self.events_per_message.append(sample.more["delivered"] / sample.more["messages"])
+        return sample
 
     def extra(self):
         self.programs.stop(self.bare)
-        return {"events_of_each": self.events}
+        return {"events_of_each": self.events,
+                "events_per_message": statistics.median(self.events_per_message)}
 
 
 FIGURES = [WatchFanout]
