@@ -18,6 +18,8 @@ G_BEGIN_DECLS
 /* How far a read may go. */
 enum annals_tier {
   ANNALS_TIER_CACHE, /* memory only; INCOMPLETE when that does not do */
+  ANNALS_TIER_AHEAD, /* from the disk, forward, with some of what follows; INCOMPLETE where many
+                        deleted keys are in the way */
   ANNALS_TIER_DISK,
   ANNALS_TIER_DISK_ONCE, /* leaves nothing in the cache: for what will not be read again */
 };

@@ -2,7 +2,8 @@
  * The engine's own struct, and the jobs that its threads pass on. open.c makes it, store.c is its
  * vtable.
  *
- * Locks: the engine's, the writer's, the tail table's and the run cache's. All are leaves.
+ * Locks: the engine's, the writer's, the workers', the tail table's and the run cache's. All are
+ * leaves.
  *
  * Who is inside is counted: each operation while it runs on its caller's thread, and each job until
  * it is completed. close waits for all of them, so a job may outlive its caller's call and nobody
@@ -23,6 +24,7 @@
 #include "storage/rocksdb/run_cache.h"
 #include "storage/rocksdb/statistics.h"
 #include "storage/rocksdb/tail_table.h"
+#include "storage/rocksdb/workers.h"
 #include "storage/rocksdb/writer.h"
 #include "storage/store.h"
 
@@ -44,7 +46,8 @@ struct annals_engine {
   struct annals_tail_table *tails;
   struct annals_run_cache *runs;
   struct annals_writer *writer;
-  GThreadPool *workers; /* of struct annals_job */
+  struct annals_workers *workers;
+  struct annals_memory_odds read_odds;
   struct annals_engine_counts counts;
 
   pthread_mutex_t lock; /* of all below */
@@ -60,7 +63,7 @@ struct annals_job {
   struct annals_engine *engine;
   struct annals_store_op *op;
   void (*run)(struct annals_job *job); /* on a worker */
-  gint pushed;                         /* see annals_job_push */
+  GList link;                          /* of the workers' queue */
 
   struct annals_read_state read_state;  /* of a read */
   GByteArray *position;                 /* of a listing: behind which it goes on */

@@ -84,15 +84,10 @@ void annals_job_finish(struct annals_job *job) {
 
 void annals_job_push(struct annals_job *job, void (*run)(struct annals_job *job)) {
   job->run = run;
-  /* Releases all that was written before to the worker, for ThreadSanitizer's eyes: it does not
-   * see the pool's own lock. */
-  g_atomic_int_set(&job->pushed, 1);
-  g_thread_pool_push(job->engine->workers, job, NULL);
+  annals_workers_push(job->engine->workers, job);
 }
 
-void annals_engine_run_job(gpointer data, G_GNUC_UNUSED gpointer engine) {
-  struct annals_job *job = data;
-  g_assert(g_atomic_int_get(&job->pushed) == 1);
+void annals_job_run(struct annals_job *job) {
   job->run(job);
 }
 

@@ -35,8 +35,8 @@ void annals_job_finish(struct annals_job *job);
 /* Passes the job to a worker, which calls run. */
 void annals_job_push(struct annals_job *job, void (*run)(struct annals_job *job));
 
-/* The pool's function: runs a job that was pushed. */
-void annals_engine_run_job(gpointer job, gpointer engine);
+/* What workers do with a job that was pushed. */
+void annals_job_run(struct annals_job *job);
 
 /*
  * Calls ready once the tail of arn is there, pinned for the job as job->entry; on failure completes

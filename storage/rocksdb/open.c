@@ -99,16 +99,10 @@ static bool start_threads(struct annals_engine *engine,
   if (engine->writer == NULL) {
     return false;
   }
-  GError *pool_error = NULL;
-  engine->workers = g_thread_pool_new(
-      annals_engine_run_job, engine,
-      options->worker_threads > 0 ? options->worker_threads : WORKER_THREADS_DEFAULT, TRUE,
-      &pool_error);
-  if (pool_error != NULL) {
-    g_propagate_error(error, pool_error);
-    return false;
-  }
-  return true;
+  engine->workers = annals_workers_start(
+      options->worker_threads > 0 ? options->worker_threads : WORKER_THREADS_DEFAULT,
+      annals_job_run, error);
+  return engine->workers != NULL;
 }
 
 bool annals_rocksdb_open(const struct annals_rocksdb_options *options,

@@ -272,6 +272,9 @@ enum annals_status annals_reader_pass(struct annals_reader *reader, struct annal
   if (pass.visit != NULL && read_kept(&pass)) {
     return ANNALS_STATUS_OK;
   }
+  if (reader->odds != NULL && !annals_memory_odds_ask(reader->odds)) {
+    return ANNALS_STATUS_INCOMPLETE;
+  }
   pass.first = true;
   reader_cursor(reader, read->arn, &pass.cursor);
   enum annals_status status = state->delivered ? check_birth(&pass) : ANNALS_STATUS_OK;
@@ -281,7 +284,11 @@ enum annals_status annals_reader_pass(struct annals_reader *reader, struct annal
   if (status == ANNALS_STATUS_OK && pass.visit != NULL && pass.last_id > 0) {
     annals_run_visit_keep_end(pass.visit, pass.last_id);
   }
-  return reader_end(reader, &pass.cursor, status);
+  status = reader_end(reader, &pass.cursor, status);
+  if (reader->odds != NULL) {
+    annals_memory_odds_note(reader->odds, status != ANNALS_STATUS_INCOMPLETE);
+  }
+  return status;
 }
 
 /* Returns a copy of the last frame of a run, or NULL having failed. */

@@ -13,6 +13,7 @@
 #define ANNALS_STORAGE_ROCKSDB_READER_H_
 
 #include "storage/rocksdb/cursor.h"
+#include "storage/rocksdb/memory_odds.h"
 #include "storage/rocksdb/run_cache.h"
 #include "storage/rocksdb/tail.h"
 
@@ -24,6 +25,7 @@ struct annals_reader {
   rocksdb_column_family_handle_t *history;
   enum annals_tier tier;
   struct annals_run_visit *visit;         /* of the history that is read; NULL: only RocksDB is */
+  struct annals_memory_odds *odds;        /* NULL: RocksDB is asked whatever they are */
   char detail[ANNALS_STORE_DETAIL_BYTES]; /* result of a failure */
 };
 
@@ -35,7 +37,8 @@ struct annals_read_state {
 };
 
 /*
- * Reads until the end, until on_run has enough, or until the tier does not do (INCOMPLETE).
+ * Reads until the end, until on_run has enough, or until the tier does not do, or is not worth
+ * asking (INCOMPLETE).
  *
  * Cost: of runs that are kept a lookup for each. Of others, forward one seek, a step per run, and a
  * seek to the tail; in reverse a seek per run, because stepping backwards costs RocksDB ten times

@@ -155,7 +155,7 @@ void annals_engine_statistics(struct annals_engine *engine, enum annals_store_he
   give(figures, ANNALS_STORE_FIGURE_WRITES_STOPPED, NULL, health == ANNALS_STORE_WRITES_STOPPED);
   give(figures, ANNALS_STORE_FIGURE_FULL, NULL, health == ANNALS_STORE_FULL);
   give(figures, ANNALS_STORE_FIGURE_WRITER_QUEUE, NULL, annals_writer_queue_length(engine->writer));
-  give(figures, ANNALS_STORE_FIGURE_WORKER_QUEUE, NULL, g_thread_pool_unprocessed(engine->workers));
+  give(figures, ANNALS_STORE_FIGURE_WORKER_QUEUE, NULL, annals_workers_waiting(engine->workers));
   give_counts(&engine->counts, figures);
   give_properties(engine->db, engine->families[ANNALS_FAMILY_HISTORY], database_properties,
                   G_N_ELEMENTS(database_properties), NULL, figures);

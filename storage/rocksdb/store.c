@@ -21,6 +21,7 @@ static enum annals_status read_pass(struct annals_engine *engine, struct annals_
     /* What comes from the disk may never be asked for again; if it is, it comes from the blocks. */
     annals_run_visit_begin(&visit, engine->runs, read->arn);
     reader.visit = &visit;
+    reader.odds = &engine->read_odds;
   }
   const struct annals_pass_count count = annals_pass_count_begin();
   enum annals_status status = annals_reader_pass(&reader, read, state);
@@ -33,7 +34,13 @@ static enum annals_status read_pass(struct annals_engine *engine, struct annals_
 
 static void read_on(struct annals_job *job) {
   struct annals_store_read *read = (struct annals_store_read *)job->op;
-  enum annals_status status = read_pass(job->engine, read, &job->read_state, ANNALS_TIER_DISK);
+  enum annals_status status = ANNALS_STATUS_INCOMPLETE;
+  if (!read->reverse) {
+    status = read_pass(job->engine, read, &job->read_state, ANNALS_TIER_AHEAD);
+  }
+  if (status == ANNALS_STATUS_INCOMPLETE) {
+    status = read_pass(job->engine, read, &job->read_state, ANNALS_TIER_DISK);
+  }
   g_assert(status != ANNALS_STATUS_INCOMPLETE);
   annals_job_finish(job);
 }
@@ -357,10 +364,9 @@ static void engine_statistics(struct annals_store *store,
 
 void annals_engine_free(struct annals_engine *engine) {
   annals_disk_watch_stop(engine->watch);
-  if (engine->workers != NULL) {
-    g_thread_pool_free(engine->workers, FALSE, TRUE);
-  }
+  annals_workers_stop(engine->workers);
   annals_writer_stop(engine->writer);
+  annals_workers_free(engine->workers);
   annals_tail_table_free(engine->tails);
   annals_run_cache_free(engine->runs);
   for (int i = 0; i < ANNALS_FAMILY_COUNT; i++) {

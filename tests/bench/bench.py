@@ -3,8 +3,8 @@
 
 A figure is a class in figures/*.py that sets NAME, WHAT and TARGET and has prepare(bench),
 baseline() and subject(), which return what is achieved in a second, or a Sample; both are
-called once in each round, in turns. It is listed in its module's FIGURES. What has no baseline is
-listed in FACTS, and has measure(), which returns numbers by name.
+called once in each round, in turns, or as often as its TURNS says. It is listed in its module's
+FIGURES. What has no baseline is listed in FACTS, and has measure(), which returns numbers by name.
 """
 
 import argparse
@@ -72,16 +72,25 @@ def spread_of(values):
     return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
+def mean_of(samples):
+    cpu = [s.cpu_us for s in samples if s.cpu_us is not None]
+    return Sample(statistics.mean(s.rate for s in samples), statistics.mean(cpu) if cpu else None)
+
+
 def run_figure(bench, cls):
     """Returns what is known of a figure, for the table and JSON."""
     figure = cls()
     figure.prepare(bench)
     baseline, subject = [], []
     for number in range(bench.rounds):
-        turns = [(figure.baseline, baseline), (figure.subject, subject)]
-        for measure, samples in turns if number % 2 == 0 else turns[::-1]:
-            sample = measure()
-            samples.append(sample if isinstance(sample, Sample) else Sample(sample))
+        of_baseline, of_subject = [], []
+        turns = [(figure.baseline, of_baseline), (figure.subject, of_subject)]
+        for turn in range(getattr(cls, "TURNS", 1)):
+            for measure, samples in turns if (number + turn) % 2 == 0 else turns[::-1]:
+                sample = measure()
+                samples.append(sample if isinstance(sample, Sample) else Sample(sample))
+        baseline.append(mean_of(of_baseline))
+        subject.append(mean_of(of_subject))
         print("%s %s: baseline %s, subject %s" % (time.strftime("%X"), cls.NAME, baseline[-1],
                                                   subject[-1]), flush=True)
     result = {
