@@ -39,9 +39,9 @@ struct kept_run {
   int64_t first_id;
   int64_t last_id;
   struct annals_shared_frames *frames;
-  GList link;         /* in the cache's used */
-  GList passing_link; /* in its passing, while has_passing */
-  bool has_passing;   /* forms whose time will be over */
+  GList link;             /* in the cache's used */
+  int64_t passing_us;     /* when the first of its forms is over; INT64_MAX: none ever is */
+  GSequenceIter *passing; /* in the cache's passing; NULL: none ever is */
 };
 
 struct counter {
@@ -54,8 +54,7 @@ struct annals_run_cache {
   pthread_mutex_t lock;
   GHashTable *entries; /* struct name of the entry -> entry */
   GQueue used;         /* of kept_run; least recently used first */
-  GQueue passing;      /* of kept_run: those that have passing forms */
-  int64_t sweep_us;    /* when the first of them is over; INT64_MAX: there is none */
+  GSequence *passing;  /* of kept_run: those that have passing forms, by passing_us */
   pthread_cond_t changed;
   pthread_t sweeper;
   bool sweeps; /* there is that thread */
@@ -125,13 +124,33 @@ static void remove_entry(struct annals_run_cache *cache, struct entry *entry) {
   g_free(entry);
 }
 
+static gint compare_passing(gconstpointer a, gconstpointer b, gpointer unused) {
+  const struct kept_run *run = a;
+  const struct kept_run *other = b;
+  (void)unused;
+  return (run->passing_us > other->passing_us) - (run->passing_us < other->passing_us);
+}
+
+/* When the first form is over; INT64_MAX: none ever is. */
+static int64_t next_passing_us(const struct annals_run_cache *cache) {
+  GSequenceIter *first = g_sequence_get_begin_iter(cache->passing);
+  return g_sequence_iter_is_end(first) ? INT64_MAX
+                                       : ((struct kept_run *)g_sequence_get(first))->passing_us;
+}
+
+static void set_passing(struct annals_run_cache *cache, struct kept_run *run, int64_t until_us) {
+  g_clear_pointer(&run->passing, g_sequence_remove);
+  run->passing_us = until_us;
+  if (until_us < INT64_MAX) {
+    run->passing = g_sequence_insert_sorted(cache->passing, run, compare_passing, NULL);
+  }
+}
+
 /* Takes the run out at that place. */
 static void remove_run(struct annals_run_cache *cache, struct entry *entry, guint at) {
   struct kept_run *run = g_ptr_array_remove_index(entry->runs, at);
   g_queue_unlink(&cache->used, &run->link);
-  if (run->has_passing) {
-    g_queue_unlink(&cache->passing, &run->passing_link);
-  }
+  g_clear_pointer(&run->passing, g_sequence_remove);
   cache->bytes -= run_bytes(run);
   run->frames->place = NULL;
   annals_shared_frames_drop_forms(run->frames);
@@ -200,7 +219,7 @@ static void put_run(struct annals_run_cache *cache, struct entry *entry,
   kept->frames = annals_shared_frames_ref(run->shared);
   kept->frames->place = kept;
   kept->link.data = kept;
-  kept->passing_link.data = kept;
+  kept->passing_us = INT64_MAX;
   g_ptr_array_insert(entry->runs, (gint)at, kept);
   g_queue_push_tail_link(&cache->used, &kept->link);
   cache->bytes += run_bytes(kept);
@@ -241,16 +260,12 @@ static struct annals_form *find_form(struct annals_shared_keeper *keeper,
   return form;
 }
 
-/* Has a run's forms dropped when the time of this one is over. */
+/* Has the run looked at when the time of its new form is over. */
 static void note_passing(struct annals_run_cache *cache, struct kept_run *run, int64_t until_us) {
-  if (!run->has_passing) {
-    run->has_passing = true;
-    g_queue_push_tail_link(&cache->passing, &run->passing_link);
-  }
-  if (until_us < cache->sweep_us) {
-    cache->sweep_us = until_us;
+  if (until_us < next_passing_us(cache)) {
     pthread_cond_signal(&cache->changed);
   }
+  set_passing(cache, run, until_us);
 }
 
 /* Tells whether a form will be dropped in time. */
@@ -271,7 +286,7 @@ static void keep_form(struct annals_shared_keeper *keeper, struct annals_shared_
     }
     frames->forms[number] = annals_form_ref(form);
     cache->bytes += run_bytes(run);
-    if (form->until_us < INT64_MAX) {
+    if (form->until_us < run->passing_us) {
       note_passing(cache, run, form->until_us);
     }
     evict(cache, cache->bytes_max);
@@ -281,8 +296,9 @@ static void keep_form(struct annals_shared_keeper *keeper, struct annals_shared_
 
 /* ---- what is over ---------------------------------------------------------------------------- */
 
-/* Drops what is over of a run; gives the time when the next is. */
-static int64_t sweep_run(struct annals_run_cache *cache, struct kept_run *run, int64_t now_us) {
+/* Drops what is over of the run that has the first form to go. */
+static void sweep_first(struct annals_run_cache *cache, int64_t now_us) {
+  struct kept_run *run = g_sequence_get(g_sequence_get_begin_iter(cache->passing));
   struct annals_form **forms = run->frames->forms;
   int64_t next_us = INT64_MAX;
   cache->bytes -= run_bytes(run);
@@ -294,27 +310,15 @@ static int64_t sweep_run(struct annals_run_cache *cache, struct kept_run *run, i
     }
   }
   cache->bytes += run_bytes(run);
-  run->has_passing = next_us < INT64_MAX;
-  return next_us;
-}
-
-static void sweep_locked(struct annals_run_cache *cache, int64_t now_us) {
-  cache->sweep_us = INT64_MAX;
-  GList *next = NULL;
-  for (GList *link = cache->passing.head; link != NULL; link = next) {
-    next = link->next;
-    struct kept_run *run = link->data;
-    cache->sweep_us = MIN(cache->sweep_us, sweep_run(cache, run, now_us));
-    if (!run->has_passing) {
-      g_queue_unlink(&cache->passing, link);
-    }
-  }
+  set_passing(cache, run, next_us);
 }
 
 int64_t annals_run_cache_sweep(struct annals_run_cache *cache, int64_t now_us) {
   pthread_mutex_lock(&cache->lock);
-  sweep_locked(cache, now_us);
-  int64_t next_us = cache->sweep_us;
+  while (next_passing_us(cache) <= now_us) {
+    sweep_first(cache, now_us);
+  }
+  const int64_t next_us = next_passing_us(cache);
   pthread_mutex_unlock(&cache->lock);
   return next_us;
 }
@@ -336,11 +340,14 @@ static void *sweep_in_time(void *data) {
   pthread_mutex_lock(&cache->lock);
   while (!cache->stopped) {
     const int64_t now_us = g_get_monotonic_time();
-    if (cache->sweep_us <= now_us) {
-      sweep_locked(cache, now_us);
-    } else {
-      wait_until(cache, cache->sweep_us);
+    const int64_t next_us = next_passing_us(cache);
+    if (next_us > now_us) {
+      wait_until(cache, next_us);
+      continue;
     }
+    sweep_first(cache, now_us);
+    pthread_mutex_unlock(&cache->lock); /* readers have it between any two */
+    pthread_mutex_lock(&cache->lock);
   }
   pthread_mutex_unlock(&cache->lock);
   return NULL;
@@ -352,7 +359,6 @@ static void start_sweeper(struct annals_run_cache *cache) {
   pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
   pthread_cond_init(&cache->changed, &monotonic);
   pthread_condattr_destroy(&monotonic);
-  cache->sweep_us = INT64_MAX;
   cache->sweeps = pthread_create(&cache->sweeper, NULL, sweep_in_time, cache) == 0;
 }
 
@@ -375,7 +381,7 @@ struct annals_run_cache *annals_run_cache_new(size_t bytes_max) {
   pthread_mutex_init(&cache->lock, NULL);
   cache->entries = g_hash_table_new(name_hash, name_equal);
   g_queue_init(&cache->used);
-  g_queue_init(&cache->passing);
+  cache->passing = g_sequence_new(NULL);
   cache->bytes_max = bytes_max;
   start_sweeper(cache);
   return cache;
@@ -389,6 +395,7 @@ void annals_run_cache_free(struct annals_run_cache *cache) {
   evict(cache, 0);
   g_assert(g_hash_table_size(cache->entries) == 0);
   g_hash_table_unref(cache->entries);
+  g_sequence_free(cache->passing);
   pthread_mutex_destroy(&cache->lock);
   g_free(cache);
 }
