@@ -36,11 +36,11 @@ class KmsTest(unittest.TestCase):
         self.addCleanup(lambda: self.client.close())
         self.append("secret", [started(input=PAYLOAD), passed(2, payload=PAYLOAD)])
 
-    def append(self, name, events):
+    def append(self, name, events, reuse_s=60):
         return self.client.append(
             arn(name), events, encryption_configuration=history_service_pb2.EncryptionConfiguration(
                 type="ENCRYPTION_TYPE_CUSTOMER_MANAGED_KMS_KEY", kms_key_id=self.key.arn,
-                kms_data_key_reuse_period_seconds=60))
+                kms_data_key_reuse_period_seconds=reuse_s))
 
     def forget(self):
         """Has no data key left in memory."""
@@ -134,7 +134,7 @@ class KmsTest(unittest.TestCase):
         mark = os.urandom(100).hex()
         payload = '"%s"' % mark
         self.append("marked", [started(input=payload)] +
-                    [passed(i, payload=payload) for i in range(2, 300)])
+                    [passed(i, payload=payload) for i in range(2, 300)], reuse_s=900)
         self.read_marked(1)
         self.await_no(mark)
         # What is read again is kept, until the key is gone.
