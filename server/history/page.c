@@ -232,6 +232,7 @@ static bool finish_step(struct annals_page *page) {
       page->error = record_start(page, &page->start_seconds, &page->start_nanos);
       annals_history_name_damaged(page->error, page->request.execution_arn);
       page->start_known = true;
+      page->again = true;
       page->step = STEP_READ;
       return page->error == NULL;
     case STEP_VERIFY:

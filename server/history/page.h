@@ -89,6 +89,7 @@ struct annals_page {
   int64_t start_seconds;
   int32_t start_nanos;
   bool start_known;
+  bool again; /* behind TIME, all is read once more for the same page */
   bool more;
   bool damaged;
   bool abandoned;

@@ -301,7 +301,8 @@ static struct annals_form *find_or_make_form(struct annals_page *page, const str
   struct annals_shared_frames *shared = run->shared;
   const guint number = form_number(page);
   struct annals_form *form = annals_shared_frames_find(shared, number);
-  if (form != NULL || !annals_shared_frames_wants(shared, number, shared->stored->size)) {
+  if (form != NULL || page->again ||
+      !annals_shared_frames_wants(shared, number, shared->stored->size)) {
     return form;
   }
   form = make_form(page, run);

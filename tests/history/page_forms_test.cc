@@ -229,6 +229,17 @@ TEST_F(PageFormsTest, ShareWhatIsLong) {
   }
 }
 
+/* It reads its run again for the start time, which is not another page. */
+TEST_F(PageFormsTest, OnePageMakesNoForm) {
+  AppendRuns({});
+  PageQuery query;
+  query.max_results = 1;
+  query.reverse = true;
+  EXPECT_EQ(GetJson(query).encoded, 2);
+  EXPECT_EQ(GetJson(query).encoded, 30);
+  EXPECT_EQ(GetJson(query).encoded, 0);
+}
+
 TEST_F(PageFormsTest, PagesAreTheSame) {
   AppendRuns({});
   ExpectTheSamePages();
