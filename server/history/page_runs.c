@@ -294,10 +294,24 @@ static struct annals_form *make_form(struct annals_page *page, const struct anna
   return form;
 }
 
-/* Gives the run's form for such pages, made if it is worth that, or NULL. left_us: for how long it
- * may be kept. */
-static struct annals_form *find_or_make_form(struct annals_page *page, const struct annals_run *run,
-                                             int64_t left_us) {
+/* Tells until when what is made of a run for the page may be kept: of g_get_monotonic_time(). 0:
+ * not at all. */
+static int64_t keep_until_us(const struct annals_page *page, const struct annals_run *run) {
+  const int64_t data_key = run->shared->data_key;
+  if (data_key == 0 || !page->request.include_execution_data) {
+    return INT64_MAX;
+  }
+  if (data_key == ANNALS_SEVERAL_DATA_KEYS) {
+    return 0;
+  }
+  const int64_t now_us = g_get_monotonic_time();
+  const int64_t left_us = annals_decryptor_left_us(&page->decryptor, data_key);
+  return left_us > 0 ? now_us + left_us : 0;
+}
+
+/* Gives the run's form for such pages, made if it is worth that, or NULL. */
+static struct annals_form *find_or_make_form(struct annals_page *page,
+                                             const struct annals_run *run) {
   struct annals_shared_frames *shared = run->shared;
   const guint number = form_number(page);
   struct annals_form *form = annals_shared_frames_find(shared, number);
@@ -307,7 +321,7 @@ static struct annals_form *find_or_make_form(struct annals_page *page, const str
   }
   form = make_form(page, run);
   if (form != NULL) {
-    form->until_us = left_us < INT64_MAX ? g_get_monotonic_time() + left_us : INT64_MAX;
+    form->until_us = keep_until_us(page, run); /* that of now: the key may have been forgotten */
     annals_shared_frames_keep(shared, number, form);
   }
   return form;
@@ -320,17 +334,10 @@ static struct annals_form *form_for(struct annals_page *page, const struct annal
       run->last_id - run->first_id + 1 != shared->stored->count) {
     return NULL; /* it is not kept, or not all of it is handed over, or it is damaged */
   }
-  const bool with_data = page->request.include_execution_data;
   if (shared->data_key == 0 && page->format->encode == NULL && !page->request.reverse_order) {
     return annals_form_ref(shared->stored);
   }
-  if (shared->data_key == 0 || !with_data) {
-    return find_or_make_form(page, run, INT64_MAX);
-  }
-  const int64_t left_us = shared->data_key != ANNALS_SEVERAL_DATA_KEYS
-                              ? annals_decryptor_left_us(&page->decryptor, shared->data_key)
-                              : 0;
-  return left_us > 0 ? find_or_make_form(page, run, left_us) : NULL;
+  return keep_until_us(page, run) > 0 ? find_or_make_form(page, run) : NULL;
 }
 
 /* Tells whether the page takes all events of a form from that place on. */

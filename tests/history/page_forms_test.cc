@@ -1,6 +1,7 @@
 /* Pages from what was made of runs for other pages: whatever was kept, each page is the same as
  * without, and what was decrypted is for those who have the key. */
 #include <algorithm>
+#include <functional>
 #include <future>
 #include <map>
 #include <tuple>
@@ -16,11 +17,16 @@ struct Encoder {
   std::promise<void> done;
   int encoded = 0; /* events */
   size_t held = 0; /* the length of the events that was told last */
+  std::function<void()> on_event;
 };
 
 /* Without execution data, what is long of an event is left out. */
 bool Encode(const annals_page *page, const annals_frame *frame, annals_buffer *out) {
-  static_cast<Encoder *>(page->owner)->encoded++;
+  auto *encoder = static_cast<Encoder *>(page->owner);
+  encoder->encoded++;
+  if (encoder->on_event) {
+    encoder->on_event();
+  }
   const size_t size = page->request.include_execution_data ? frame->event_size : 4;
   annals_buffer_append(out, frame->event, size);
   return !out->failed;
@@ -73,6 +79,7 @@ class PageFormsTest : public EncryptionTest {
   FormedPage Get(const PageQuery &query, const Kind &kind) {
     const auto [json, shares] = kind;
     Encoder encoder;
+    encoder.on_event = on_event_;
     annals_page page = {};
     page.owner = &encoder;
     page.on_done = [](annals_page *it) { static_cast<Encoder *>(it->owner)->done.set_value(); };
@@ -171,6 +178,7 @@ class PageFormsTest : public EncryptionTest {
   }
 
   bool pending_ = false;
+  std::function<void()> on_event_; /* that is encoded */
   std::vector<std::string> events_;
   int encoded_ = 0;
   size_t parts_ = 0;
@@ -336,6 +344,18 @@ TEST_F(PageFormsTest, WhatWasDecryptedIsForThoseWhoHaveTheKey) {
   EXPECT_EQ(GetJson(stripped).reason, "");
   script_.Say(ANNALS_KEY_OK);
   EXPECT_EQ(GetJson(query).text, whole);
+}
+
+TEST_F(PageFormsTest, WhatIsDecryptedWhileItsKeyIsForgottenIsNotKept) {
+  AppendRuns(Encrypted());
+  PageQuery query;
+  query.max_results = 1000;
+  EXPECT_EQ(GetJson(query).encoded, 230);
+  on_event_ = [this] { annals_data_keys_forget(keys_, kArn); };
+  EXPECT_EQ(GetJson(query).encoded, 230);
+  on_event_ = nullptr;
+  EXPECT_EQ(GetJson(query).encoded, 230);
+  EXPECT_EQ(GetJson(query).encoded, 0);
 }
 
 TEST_F(PageFormsTest, WhatWasDecryptedGoesWithTheDestroyedKeys) {
