@@ -382,41 +382,34 @@ TEST_F(RunCacheTest, DropsFormsWhoseTimeIsOver) {
 TEST_F(RunCacheTest, DropsFormsOneAfterTheOther) {
   const int64_t base_us = g_get_monotonic_time() + int64_t{3600} * G_USEC_PER_SEC;
   const int count = 31;
-  std::map<std::string, std::pair<int64_t, int64_t>> times;  // of the run's two forms
+  std::map<std::string, std::vector<int64_t>> times;  // of each run's two forms
   for (int i = 0; i < count; i++) {
     const std::string arn = "a" + std::to_string(i);
     times[arn] = {base_us + i * 17 % count, base_us + i * 5 % count};
     Keep(arn.c_str(), 1, 1);
     annals_run run = FindRun(arn.c_str());
-    annals_form *first = FormOf("first", times[arn].first);
-    annals_form *second = FormOf("second", times[arn].second);
-    annals_shared_frames_keep(run.shared, 0, first);
-    annals_shared_frames_keep(run.shared, 1, second);
-    annals_form_unref(first);
-    annals_form_unref(second);
+    for (guint number : {0, 1}) {
+      annals_form *form = FormOf("x", times[arn][number]);
+      annals_shared_frames_keep(run.shared, number, form);
+      annals_form_unref(form);
+    }
     annals_shared_frames_unref(run.shared);
   }
-  for (int64_t now_us = base_us - 1; now_us < base_us + count; now_us++) {
-    const std::string gone = times.begin()->first;
-    annals_run_cache_begin_change(cache_, gone.c_str(), true);
-    annals_run_cache_end_change(cache_, gone.c_str());
-    times.erase(gone);
-    int64_t next_us = INT64_MAX;
-    for (const auto &[arn, both] : times) {
-      for (int64_t until_us : {both.first, both.second}) {
-        next_us = until_us > now_us ? std::min(next_us, until_us) : next_us;
-      }
-    }
-    EXPECT_EQ(annals_run_cache_sweep(cache_, now_us), next_us);
+  for (int64_t now_us = base_us - 1; times.size() > 1; now_us++) {
+    annals_run_cache_begin_change(cache_, times.begin()->first.c_str(), true);
+    annals_run_cache_end_change(cache_, times.begin()->first.c_str());
+    times.erase(times.begin());
+    const int64_t next_us = annals_run_cache_sweep(cache_, now_us);
+    int64_t expected_us = INT64_MAX;
     for (const auto &[arn, both] : times) {
       annals_run run = FindRun(arn.c_str());
-      EXPECT_EQ(Kept(run.shared, 0), both.first > now_us ? "first" : "");
-      EXPECT_EQ(Kept(run.shared, 1), both.second > now_us ? "second" : "");
+      for (guint number : {0, 1}) {
+        EXPECT_EQ(Kept(run.shared, number), both[number] > now_us ? "x" : "");
+        expected_us = both[number] > now_us ? std::min(expected_us, both[number]) : expected_us;
+      }
       annals_shared_frames_unref(run.shared);
     }
-    if (times.size() == 1) {
-      break;
-    }
+    EXPECT_EQ(next_us, expected_us);
   }
 }
 
