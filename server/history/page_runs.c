@@ -382,8 +382,11 @@ static guint count_fitting(struct annals_page *page, const struct annals_run *ru
   return count;
 }
 
-static bool can_share(const struct annals_page *page, size_t size) {
-  return page->shares && size >= PART_BYTES_MIN && size <= page->events.max - page->events.cap;
+/* The whole form is in memory as long as a client does not take its part, which is all that the
+ * answer is counted for: so that is half of it at least. */
+static bool can_share(const struct annals_page *page, const struct annals_form *form, size_t size) {
+  return page->shares && size >= PART_BYTES_MIN && size >= form->size / 2 &&
+         size <= page->events.max - page->events.cap;
 }
 
 static void share(struct annals_page *page, struct annals_form *form, size_t start, size_t size) {
@@ -419,7 +422,7 @@ static bool take_form(struct annals_page *page, const struct annals_run *run,
   }
   const size_t start = annals_form_start(form, first);
   const size_t size = form->ends[first + count - 1] - start;
-  if (can_share(page, size)) {
+  if (can_share(page, form, size)) {
     share(page, form, start, size);
   } else if (!copy(page, run, form, start, size)) {
     return false;

@@ -237,6 +237,19 @@ TEST_F(PageFormsTest, ShareWhatIsLong) {
   }
 }
 
+/* An answer that nobody takes has no more in memory than twice what it is counted for. */
+TEST_F(PageFormsTest, ShareNoSmallPartOfWhatIsLarge) {
+  AppendRuns({});
+  PageQuery query;
+  for (int size : {60, 40}) {
+    query.max_results = size;
+    Get(query, {false, true});
+    FormedPage page = Get(query, {false, true});
+    EXPECT_EQ(page.parts, size == 60 ? 1U : 0U);
+    EXPECT_GT(page.text.size(), 5000U);
+  }
+}
+
 /* It reads its run again for the start time, which is not another page. */
 TEST_F(PageFormsTest, OnePageMakesNoForm) {
   AppendRuns({});
