@@ -11,8 +11,9 @@ enum {
    * seek is cheaper than more of them. */
   SKIPPED_MAX = 8,
   /* What is read with a block. A run of 26 KB is one of 14 on the disk, and the marker behind it in
-   * the next: with this they are one read where they were two, which is some 30 us of the 300 that a
-   * page takes. Of small runs a page takes the same, and 26 KB from the disk where they were 6. */
+   * the next: with this they are one read where they were two, which is some 30 us of the 300 that
+   * a page takes. Of small runs a page takes the same, and 26 KB from the disk where they were 6.
+   */
   AHEAD_BYTES = 16 << 10,
   /* A run whose events are no longer than that in the mean is fetched whole: reading their lengths
    * one after the other would wait for memory at each. */
