@@ -44,9 +44,15 @@ struct kept_run {
   GSequenceIter *passing; /* in the cache's passing; NULL: none ever is */
 };
 
-struct counter {
-  guint changes;
+/* How many are behind us, and under way. */
+struct tally {
+  guint done;
   guint under_way;
+};
+
+struct counter {
+  struct tally changes;   /* of all kinds: after one the end is not known */
+  struct tally deletions; /* of those: after one no run is true */
 };
 
 struct annals_run_cache {
@@ -414,8 +420,10 @@ void annals_run_visit_begin(struct annals_run_visit *visit, struct annals_run_ca
   *visit = (struct annals_run_visit){.cache = cache, .arn = arn, .hash = g_str_hash(arn)};
   pthread_mutex_lock(&cache->lock);
   const struct counter *counter = counter_of(cache, visit->hash);
-  visit->changes = counter->changes;
-  visit->keeps = counter->under_way == 0;
+  visit->changes = counter->changes.done;
+  visit->deletions = counter->deletions.done;
+  visit->keeps_end = counter->changes.under_way == 0;
+  visit->keeps_runs = counter->deletions.under_way == 0;
   pthread_mutex_unlock(&cache->lock);
 }
 
@@ -458,20 +466,26 @@ enum annals_run_found annals_run_visit_find(struct annals_run_visit *visit, int6
   return found;
 }
 
-/* Tells whether what the visit has read is of the history that is there now. */
+/* Tells whether what the visit has read is of the life that the history has now. */
+static bool is_alive(const struct annals_run_visit *visit) {
+  const struct tally *deletions = &counter_of(visit->cache, visit->hash)->deletions;
+  return visit->keeps_runs && deletions->under_way == 0 && deletions->done == visit->deletions;
+}
+
+/* Tells whether it was the end, and is. */
 static bool is_current(const struct annals_run_visit *visit) {
-  const struct counter *counter = counter_of(visit->cache, visit->hash);
-  return visit->keeps && counter->under_way == 0 && counter->changes == visit->changes;
+  const struct tally *changes = &counter_of(visit->cache, visit->hash)->changes;
+  return visit->keeps_end && changes->under_way == 0 && changes->done == visit->changes;
 }
 
 /* Tells whether a run is worth a place, before it is copied. */
 static bool takes(const struct annals_run_visit *visit, const struct annals_run *run) {
   struct annals_run_cache *cache = visit->cache;
-  if (!visit->keeps || !is_small_enough(cache, run->frames_bytes)) {
+  if (!visit->keeps_runs || !is_small_enough(cache, run->frames_bytes)) {
     return false;
   }
   pthread_mutex_lock(&cache->lock);
-  bool taken = is_current(visit) && has_place(cache, run->frames_bytes);
+  bool taken = is_alive(visit) && has_place(cache, run->frames_bytes);
   pthread_mutex_unlock(&cache->lock);
   return taken;
 }
@@ -489,7 +503,7 @@ void annals_run_visit_keep(struct annals_run_visit *visit, struct annals_run *ru
   run->shared->keeper = &cache->keeper;
   run->frames = run->shared->stored->bytes;
   pthread_mutex_lock(&cache->lock);
-  if (is_current(visit)) {
+  if (is_alive(visit)) {
     struct entry *entry = find_entry(cache, visit->hash, visit->arn);
     put_run(cache, entry != NULL ? entry : add_entry(cache, visit->hash, visit->arn), run);
     evict(cache, cache->bytes_max);
@@ -512,7 +526,9 @@ void annals_run_visit_keep_end(struct annals_run_visit *visit, int64_t last_id) 
 void annals_run_cache_begin_change(struct annals_run_cache *cache, const char *arn, bool deleted) {
   guint hash = g_str_hash(arn);
   pthread_mutex_lock(&cache->lock);
-  counter_of(cache, hash)->under_way++;
+  struct counter *counter = counter_of(cache, hash);
+  counter->changes.under_way++;
+  counter->deletions.under_way += deleted;
   struct entry *entry = find_entry(cache, hash, arn);
   if (entry != NULL && deleted) {
     drop_entry(cache, entry);
@@ -522,10 +538,17 @@ void annals_run_cache_begin_change(struct annals_run_cache *cache, const char *a
   pthread_mutex_unlock(&cache->lock);
 }
 
-void annals_run_cache_end_change(struct annals_run_cache *cache, const char *arn) {
+static void end_one(struct tally *tally) {
+  tally->under_way--;
+  tally->done++;
+}
+
+void annals_run_cache_end_change(struct annals_run_cache *cache, const char *arn, bool deleted) {
   pthread_mutex_lock(&cache->lock);
   struct counter *counter = counter_of(cache, g_str_hash(arn));
-  counter->under_way--;
-  counter->changes++;
+  end_one(&counter->changes);
+  if (deleted) {
+    end_one(&counter->deletions);
+  }
   pthread_mutex_unlock(&cache->lock);
 }

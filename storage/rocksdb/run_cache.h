@@ -5,15 +5,15 @@
  * Runs are kept by ARN, and with them where the history ends, if that is known. What is stored
  * under an id never changes, so a run is true as long as its history is there; where the history
  * ends is true until the next append. So whoever changes histories says so, before and behind the
- * write: an append makes the end unknown, a deletion drops all, and nothing that was read before
- * the end of the change is kept.
+ * write: an append makes the end unknown, a deletion drops all, and no end that was read before
+ * that of a change is kept, nor a run that was read before that of a deletion.
  *
  *   reader  begin a visit ... find, find ... read RocksDB ... keep, keep, keep_end
  *   writer        begin_change ... write ... end_change
  *
- * A visit keeps something only if no change of an ARN like its own is under way, and none has been
- * since it began: each ARN has one of some thousand counters, by its hash. What it finds is all of
- * one life of the execution, or it finds no more.
+ * So a visit keeps something only if no such change of an ARN like its own is under way, and none
+ * has been since it began: each ARN has one of some thousand counters, by its hash. What it finds
+ * is all of one life of the execution, or it finds no more.
  *
  * What readers make of a run, such as AWS's JSON, is kept and leaves with it (shared_frames.h): it
  * is freed with the last reference, which an answer may have that its client does not take.
@@ -37,9 +37,11 @@ struct annals_run_visit {
   struct annals_run_cache *cache;
   const char *arn;
   guint hash;
-  guint changes;  /* the ARN's counter when the visit began */
-  bool keeps;     /* no change was under way then */
-  uint64_t found; /* the entry that all was found in; 0: nothing was found yet */
+  guint changes; /* the ARN's counters when the visit began */
+  guint deletions;
+  bool keeps_end;  /* no change was under way then */
+  bool keeps_runs; /* nor a deletion */
+  uint64_t found;  /* the entry that all was found in; 0: nothing was found yet */
 };
 
 enum annals_run_found {
@@ -82,7 +84,7 @@ void annals_run_visit_keep_end(struct annals_run_visit *visit, int64_t last_id);
 /* Say that a history is about to be changed, and that it has been, or that the change has failed.
  * deleted: what comes is another life, or none. */
 void annals_run_cache_begin_change(struct annals_run_cache *cache, const char *arn, bool deleted);
-void annals_run_cache_end_change(struct annals_run_cache *cache, const char *arn);
+void annals_run_cache_end_change(struct annals_run_cache *cache, const char *arn, bool deleted);
 
 /* The bytes that the cache holds, about. */
 size_t annals_run_cache_bytes(struct annals_run_cache *cache);

@@ -223,7 +223,8 @@ static void begin_changes(struct annals_writer *writer) {
 static void end_changes(struct annals_writer *writer) {
   for (guint i = 0; i < writer->drafted->len; i++) {
     struct annals_tail_entry *entry = g_ptr_array_index(writer->drafted, i);
-    annals_run_cache_end_change(writer->parts.runs, annals_tail_entry_arn(entry));
+    annals_run_cache_end_change(writer->parts.runs, annals_tail_entry_arn(entry),
+                                annals_tail_entry_draft(entry)->changed);
   }
 }
 

