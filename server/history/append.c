@@ -455,7 +455,7 @@ static bool finish_write(struct annals_append *append) {
   enum annals_store_outcome outcome = append->write.op.outcome;
   if (outcome == ANNALS_STORE_OK) {
     annals_watchers_tell(annals_history_watchers(append->history), append->request.execution_arn,
-                         false);
+                         append->write.last_id);
     if (append->closes) {
       annals_history_note_closed(append->history, append->stop_seconds);
     }

@@ -158,7 +158,7 @@ static bool finish_delete(struct annals_delete *deletion) {
   const struct annals_store_op *op = &deletion->removal.op;
   if (op->outcome == ANNALS_STORE_OK) {
     annals_watchers_tell(annals_history_watchers(deletion->history),
-                         deletion->request.execution_arn, true);
+                         deletion->request.execution_arn, 0);
     return false;
   }
   if (op->outcome == ANNALS_STORE_NOT_FOUND) {

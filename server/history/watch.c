@@ -94,7 +94,11 @@ static bool decrypt(struct annals_watch *watch, const struct annals_frame *frame
   return false;
 }
 
-/* Gives the event with next_id; returns whether another one may follow. */
+/*
+ * Gives the event with next_id; returns whether another one may follow. Behind the last one that
+ * has been told of there may be some, but whoever appends them is going to tell; so the store need
+ * not be asked, for each of many watchers, whether the history ends there.
+ */
 static bool take_event(struct annals_watch *watch, const struct annals_frame *frame) {
   if (watch->event_count > 0 && watch->events.len + frame->size > ANNALS_WATCH_BYTES) {
     watch->has_more = true;
@@ -112,8 +116,7 @@ static bool take_event(struct annals_watch *watch, const struct annals_frame *fr
     return false;
   }
   watch->event_count++;
-  watch->next_id++;
-  return true;
+  return watch->next_id++ != watch->version.last_id;
 }
 
 static bool take_run(struct annals_store_read *read, const struct annals_run *run) {

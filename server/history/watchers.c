@@ -102,7 +102,7 @@ bool annals_watchers_wait(struct annals_watchers *watchers, struct annals_watche
   return current;
 }
 
-void annals_watchers_tell(struct annals_watchers *watchers, const char *arn, bool deleted) {
+void annals_watchers_tell(struct annals_watchers *watchers, const char *arn, int64_t last_id) {
   /* Who joins after this has been read will read the store after the change. */
   if (g_atomic_int_get(&watchers->watched_count) == 0) {
     return;
@@ -111,7 +111,8 @@ void annals_watchers_tell(struct annals_watchers *watchers, const char *arn, boo
   struct annals_watched *watched = g_hash_table_lookup(watchers->by_arn, arn);
   if (watched != NULL) {
     watched->version.changes++;
-    if (deleted) {
+    watched->version.last_id = MAX(watched->version.last_id, last_id);
+    if (last_id == 0) {
       watched->version.deleted = true;
       forget(watchers, watched);
     }

@@ -46,6 +46,7 @@ void annals_watchers_leave(struct annals_watchers *watchers, struct annals_watch
 /* How an execution stands with those who watch it. */
 struct annals_watch_version {
   uint64_t changes; /* that have been told of */
+  int64_t last_id;  /* of the events that have been told of; 0: none has */
   bool deleted;     /* the execution that was watched is gone, though its name may be back */
 };
 
@@ -58,10 +59,11 @@ bool annals_watchers_wait(struct annals_watchers *watchers, struct annals_watche
                           uint64_t changes);
 
 /*
- * Tells that an execution has changed, after it has.
+ * Tells that an execution has changed, after it has: events up to last_id have been appended, or it
+ * has been deleted, with 0.
  * Cost: an atomic load while nobody watches anything, else a look-up.
  */
-void annals_watchers_tell(struct annals_watchers *watchers, const char *arn, bool deleted);
+void annals_watchers_tell(struct annals_watchers *watchers, const char *arn, int64_t last_id);
 
 G_END_DECLS
 

@@ -271,6 +271,28 @@ TEST_P(WatchTest, IsToldOfItsExecutionAlone) {
   EXPECT_EQ(two.wakes(), 1);
 }
 
+/* Who has appended more is going to tell: the store need not say whether there is any. */
+TEST_P(WatchTest, ReadsNoFurtherThanHasBeenToldOf) {
+  ASSERT_TRUE(Append(Chain(3)).ok);
+  Watch watch(history_, 4);
+  EXPECT_EQ(watch.Next(), ANNALS_WATCH_WAITING);
+  ASSERT_TRUE(Append({Entered(4, 200)}).ok);
+  annals_history *watched = history_;
+  history_ = annals_history_new(&options_); /* what it appends, nobody is told of */
+  ASSERT_TRUE(Append({Entered(5, 200)}).ok);
+  annals_history_free(history_);
+  history_ = watched;
+  Events all = All();
+  EXPECT_EQ(watch.Next(), ANNALS_WATCH_EVENTS);
+  EXPECT_EQ(watch.Take(), Events{all[3]});
+  EXPECT_EQ(watch.Next(), ANNALS_WATCH_WAITING);
+  ASSERT_TRUE(Append({Entered(6, 200)}).ok);
+  all = All();
+  EXPECT_EQ(watch.Next(), ANNALS_WATCH_EVENTS);
+  EXPECT_EQ(watch.Take(), (Events{all[4], all[5]}));
+  EXPECT_EQ(watch.Next(), ANNALS_WATCH_WAITING);
+}
+
 /* Each event once and in order, however appends and watches meet. */
 TEST_P(WatchTest, MissesNothingUnderConcurrentAppends) {
   constexpr int kEvents = 300;
