@@ -132,7 +132,8 @@ class Instructions(Pages):
             subprocess.run(["callgrind_control", "-i", switch, str(pid)], check=True,
                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-        load()
+        load()  # from the disk
+        load()  # from RocksDB's memory, from where runs are kept
         collect("on")
         calls = load()
         collect("off")
