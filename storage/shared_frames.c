@@ -30,6 +30,7 @@ struct annals_shared_frames *annals_shared_frames_copy(const uint8_t *frames, si
   struct annals_shared_frames *copy = g_new0(struct annals_shared_frames, 1);
   g_atomic_int_set(&copy->refs, 1);
   g_atomic_int_set(&copy->read_once, 0);
+  g_atomic_int_set(&copy->given_up, 0);
   copy->data_key = data_key;
   copy->stored = stored;
   return copy;
@@ -57,7 +58,11 @@ bool annals_shared_frames_wants(struct annals_shared_frames *frames, guint numbe
   const guint bit = 1U << number;
   struct annals_shared_keeper *keeper = frames->keeper;
   return keeper != NULL && (g_atomic_int_or(&frames->read_once, bit) & bit) != 0 &&
-         keeper->admits(keeper, size);
+         ((guint)g_atomic_int_get(&frames->given_up) & bit) == 0 && keeper->admits(keeper, size);
+}
+
+void annals_shared_frames_give_up(struct annals_shared_frames *frames, guint number) {
+  g_atomic_int_or(&frames->given_up, 1U << number);
 }
 
 void annals_shared_frames_keep(struct annals_shared_frames *frames, guint number,

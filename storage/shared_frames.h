@@ -40,6 +40,7 @@ struct annals_shared_frames {
   void *place;                         /* the keeper's; NULL: they have left */
   struct annals_form **forms;          /* the keeper's: ANNALS_FORMS of them; NULL: there is none */
   guint read_once;                     /* atomic: the forms that were asked for, as bits */
+  guint given_up;                      /* atomic: those that cannot be made */
 };
 
 /* Copies whole frames, one at least. Returns NULL when they are none or memory runs out. */
@@ -55,6 +56,9 @@ struct annals_form *annals_shared_frames_find(struct annals_shared_frames *frame
  * second time, as many are read once and no more. Threads: any.
  */
 bool annals_shared_frames_wants(struct annals_shared_frames *frames, guint number, size_t size);
+
+/* Says that a form cannot be made, so that nobody wants it any more. Threads: any. */
+void annals_shared_frames_give_up(struct annals_shared_frames *frames, guint number);
 
 /* Has a form kept, if that is possible still. Threads: any. */
 void annals_shared_frames_keep(struct annals_shared_frames *frames, guint number,

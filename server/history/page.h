@@ -64,7 +64,8 @@ struct annals_page_part {
 struct annals_page {
   struct annals_page_request request;
   const struct annals_page_format *format;
-  bool shares;                            /* what can be had without copying, as parts */
+  bool
+      shares; /* what can be had without copying, as parts; its format has nothing between events */
   bool (*hold)(struct annals_page *page); /* NULL, or told that events have grown: false when they
                                              may not, and have failed */
   void (*on_done)(struct annals_page *page);

@@ -320,10 +320,12 @@ static struct annals_form *find_or_make_form(struct annals_page *page,
     return form;
   }
   form = make_form(page, run);
-  if (form != NULL) {
-    form->until_us = keep_until_us(page, run); /* that of now: the key may have been forgotten */
-    annals_shared_frames_keep(shared, number, form);
+  if (form == NULL) {
+    annals_shared_frames_give_up(shared, number); /* or each page would try, all of the run */
+    return NULL;
   }
+  form->until_us = keep_until_us(page, run); /* that of now: the key may have been forgotten */
+  annals_shared_frames_keep(shared, number, form);
   return form;
 }
 

@@ -366,6 +366,9 @@ static void start_sweeper(struct annals_run_cache *cache) {
   pthread_cond_init(&cache->changed, &monotonic);
   pthread_condattr_destroy(&monotonic);
   cache->sweeps = pthread_create(&cache->sweeper, NULL, sweep_in_time, cache) == 0;
+  if (cache->sweeps) {
+    pthread_setname_np(cache->sweeper, "annals-runs");
+  }
 }
 
 static void stop_sweeper(struct annals_run_cache *cache) {

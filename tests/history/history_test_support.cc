@@ -196,6 +196,17 @@ Appended HistoryTest::Append(const std::vector<std::string> &events, const std::
   return result;
 }
 
+annals_page_request HistoryTest::RequestOf(const PageQuery &query) const {
+  annals_page_request request = {};
+  request.principal = principal_;
+  request.execution_arn = query.arn.c_str();
+  request.max_results = query.max_results;
+  request.next_token = query.token.empty() ? nullptr : query.token.c_str();
+  request.reverse_order = query.reverse;
+  request.include_execution_data = query.data;
+  return request;
+}
+
 Paged HistoryTest::Page(const PageQuery &query) {
   std::promise<void> done;
   annals_page page = {};
@@ -203,12 +214,7 @@ Paged HistoryTest::Page(const PageQuery &query) {
   page.cancel = cancel_;
   page.on_done = [](annals_page *it) { static_cast<std::promise<void> *>(it->owner)->set_value(); };
   page.format = query.data ? &kWithData : &kWithoutData;
-  page.request.principal = principal_;
-  page.request.execution_arn = query.arn.c_str();
-  page.request.max_results = query.max_results;
-  page.request.next_token = query.token.empty() ? nullptr : query.token.c_str();
-  page.request.reverse_order = query.reverse;
-  page.request.include_execution_data = query.data;
+  page.request = RequestOf(query);
   if (annals_page_get(history_, &page) == ANNALS_PENDING) {
     done.get_future().wait();
   }

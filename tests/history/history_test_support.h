@@ -116,6 +116,8 @@ class HistoryTest : public testing::Test {
   Paged Page(const PageQuery &query = {});
   /* All pages, joined. */
   std::vector<std::string> All(PageQuery query = {});
+  /* Memory: the query's. */
+  annals_page_request RequestOf(const PageQuery &query) const;
 
   Described Describe(const DescribeQuery &query = {});
   Listed List(const ListQuery &query = {});
